@@ -1,0 +1,1 @@
+"""Le paquet de l'atelier : code du fil rouge, harnais des katas, serveurs locaux."""

@@ -1,0 +1,55 @@
+"""Les serveurs de l'atelier : `python -m atelier up`, `down`, `status`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from atelier.errors import EnvironmentProblem
+from atelier.prefect_server import ensure_server, running_server, stop_server, ui_url
+
+FIRST_STEP = """\
+Prêt. Pour commencer :
+
+  source {activate}
+  pytest katas/00_tasks_flows        rouge : c'est le point de départ
+
+puis lisez katas/00_tasks_flows/README.md."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Démarre, arrête ou décrit les serveurs ; rend 0, ou 1 si la machine ne le permet pas."""
+    parser = argparse.ArgumentParser(prog="python -m atelier", description="Les serveurs de l'atelier.")
+    parser.add_argument("command", choices=("up", "down", "status"))
+    command = {"up": _up, "down": _down, "status": _status}[parser.parse_args(argv).command]
+    try:
+        return command()
+    except EnvironmentProblem as problem:
+        print(f"{problem}\nPour réparer : {problem.repair}", file=sys.stderr)
+        return 1
+
+
+def _up() -> int:
+    print("Démarrage du serveur Prefect…", flush=True)
+    server = ensure_server()
+    print(f"Prefect : {ui_url(server.url)}\n")
+    print(FIRST_STEP.format(activate=_activate()))
+    return 0
+
+
+def _down() -> int:
+    print("Serveur Prefect arrêté." if stop_server() else "Rien à arrêter.")
+    return 0
+
+
+def _status() -> int:
+    server = running_server()
+    print(f"Prefect : {ui_url(server.url)}" if server else "Prefect : arrêté (pour le démarrer : make up)")
+    return 0 if server else 1
+
+
+def _activate() -> str:
+    return r".venv\Scripts\activate" if sys.platform == "win32" else ".venv/bin/activate"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

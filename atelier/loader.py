@@ -1,0 +1,167 @@
+"""Charge le module d'un kata par son chemin, neuf à chaque fois, et traduit ce qui peut mal tourner."""
+
+import difflib
+import importlib.machinery
+import importlib.util
+import itertools
+import linecache
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from atelier.errors import EnvironmentProblem, StudentMistake
+from atelier.paths import ROOT, shown
+
+_counter = itertools.count()
+# Là où le nom à importer n'est pas celui du paquet à installer.
+IMPORTED_AS = {"scikit-learn": "sklearn"}
+
+
+@dataclass(frozen=True)
+class KataSource:
+    """Un kata à tester : son dossier (`01_retries`), son module (`prefect_retries`) et le fichier à charger."""
+
+    folder: str
+    module: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Le module et son dossier, comme on les cite."""
+        return f"{self.folder}/{self.module}.py"
+
+
+class MissingName(StudentMistake, AttributeError):
+    """Un nom que le kata demande et que le fichier ne définit pas ; `hasattr` et `getattr` marchent toujours."""
+
+
+class KataModule(ModuleType):
+    """Le module d'un étudiant : un nom absent devient un message, pas un `AttributeError`."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        close = difflib.get_close_matches(name, vars(self), n=1)
+        renamed = f" ; vous avez « {close[0]} » : l'avez-vous renommée ?" if close else ""
+        raise MissingName(
+            expected=f"un nom « {name} » dans le fichier",
+            got=f"ce nom n'existe pas{renamed}",
+            path=self.__file__,
+        )
+
+
+@contextmanager
+def loaded_module(source: KataSource) -> Iterator[KataModule]:
+    """Charge le fichier sous un nom unique et l'oublie à la sortie.
+
+    Lève `StudentMistake` si le fichier manque, ne se lit pas, ne se compile pas ou appelle `sys.exit` ;
+    `EnvironmentProblem` si un paquet de l'atelier n'est pas installé. Les autres erreurs passent telles quelles.
+    """
+    code = _compile(source)
+    name = f"{source.module}__{next(_counter)}"
+    module = KataModule(name)
+    module.__file__ = str(source.path)
+    # Prefect, Dagster et pydantic retrouvent une fonction et ses annotations par son module.
+    module.__spec__ = importlib.machinery.ModuleSpec(name, None, origin=str(source.path))
+    # `inspect.getsource` lit ce cache : il daterait d'avant la dernière sauvegarde.
+    linecache.checkcache(str(source.path))
+    sys.modules[name] = module
+    try:
+        _execute(code, module, source)
+        yield module
+    finally:
+        sys.modules.pop(name, None)
+
+
+def _compile(source: KataSource) -> object:
+    content = _read(source)
+    try:
+        return compile(content, str(source.path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise StudentMistake(
+            expected="un fichier que Python sait lire",
+            got=f"{type(error).__name__} : {error.msg}",
+            path=source.path,
+            line=error.lineno,
+        ) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise StudentMistake(
+            expected="un fichier que Python sait lire",
+            got=f"{type(error).__name__} : {error}",
+            path=source.path,
+        ) from error
+
+
+def _read(source: KataSource) -> bytes:
+    try:
+        content = source.path.read_bytes()
+    except OSError as error:
+        got = "ce fichier n'existe pas" if isinstance(error, FileNotFoundError) else str(error.strerror)
+        raise StudentMistake(
+            expected=f"le fichier {shown(source.path)} (`make stubs` le recrée)", got=got, path=source.path
+        ) from error
+    try:
+        importlib.util.decode_source(content)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise StudentMistake(
+            expected="un fichier enregistré en UTF-8",
+            got=f"un octet qui n'en est pas ({error.object[error.start]:#x})",
+            path=source.path,
+            line=line,
+        ) from error
+    except SyntaxError as error:
+        raise StudentMistake(
+            expected="un fichier enregistré en UTF-8",
+            got=f"un encodage inconnu ({error})",
+            path=source.path,
+            line=1,
+        ) from error
+    return content
+
+
+def _execute(code: object, module: KataModule, source: KataSource) -> None:
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - c'est le travail d'un chargeur de modules
+    except SystemExit as error:
+        raise StudentMistake(
+            expected="un fichier qui se charge jusqu'au bout",
+            got="un appel à `exit` pendant le chargement",
+            path=source.path,
+            line=line_in(error, source.path),
+        ) from error
+    except ModuleNotFoundError as error:
+        _explain_missing_package(error, source)
+
+
+def _explain_missing_package(error: ModuleNotFoundError, source: KataSource) -> None:
+    package = (error.name or "").partition(".")[0]
+    if package in _workshop_packages() and importlib.util.find_spec(package) is None:
+        raise EnvironmentProblem(f"le paquet « {package} » n'est pas installé", "make up") from error
+    raise StudentMistake(
+        expected="des imports de paquets installés",
+        got=f"« {error.name} » n'existe pas : une faute de frappe ?",
+        path=source.path,
+        line=line_in(error, source.path),
+    ) from error
+
+
+def line_in(error: BaseException, path: Path | str) -> int | None:
+    """La dernière ligne de `path` que traverse la trace de `error`, ou rien."""
+    line, traceback = None, error.__traceback__
+    while traceback:
+        if traceback.tb_frame.f_code.co_filename == str(path):
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line
+
+
+def _workshop_packages() -> set[str]:
+    lock = ROOT / "requirements.lock"
+    text = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    names = re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*\])?==", text, flags=re.MULTILINE)
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}

@@ -1,0 +1,238 @@
+"""Le plugin pytest des katas : quel fichier tester, sur quel Prefect, dans quelles limites.
+
+Le `conftest.py` de la racine le charge. Rien de lourd ne s'importe ici : un paquet absent, un serveur en panne
+doivent donner un message, et la collecte rester immédiate.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atelier.course import source_of
+from atelier.errors import EnvironmentProblem, Interruption
+from atelier.guard import Guard
+from atelier.loader import KataModule, loaded_module
+from atelier.paths import ROOT
+from atelier.prefect_session import connected, prepare_environment
+from atelier.report import SOURCE, Reporter
+
+if TYPE_CHECKING:
+    from atelier.clock import SimulatedClock
+    from atelier.prefect_probe import Probe, RunRecord
+    from atelier.prefect_server import Server
+
+DEADLINE_SECONDS = 15.0
+GUARD = pytest.StashKey[Guard]()
+STUDENT_FILES = pytest.StashKey[set[str]]()
+REPORTER = pytest.StashKey[Reporter]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Déclare les options des katas."""
+    group = parser.getgroup("katas", "katas de l'atelier")
+    group.addoption("--solutions", action="store_true", help="tester les solutions de référence")
+    group.addoption("--impl", type=Path, metavar="DIR", help="tester un autre dossier, de même forme que katas/")
+    group.addoption("--indice", action="store_true", help="donner l'indice suivant pour le premier test rouge")
+    group.addoption("--full", action="store_true", help="montrer la trace complète de pytest (comme -v)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prépare la surveillance du code d'étudiant et le compte rendu."""
+    config.addinivalue_line("markers", "todo(n): le TODO que ce test fait passer au vert")
+    folder: Path | None = config.getoption("impl")
+    if folder and not folder.is_dir():
+        raise pytest.UsageError(f"--impl : le dossier {folder} n'existe pas.")
+    if config.getoption("indice"):
+        config.option.maxfail = 1
+    prepare_environment()
+    files: set[str] = set()
+    guard = Guard(files.__contains__, _last_words(config))
+    no_exit = guard.no_exit()
+    no_exit.__enter__()
+    config.add_cleanup(lambda: no_exit.__exit__(None, None, None))
+    config.stash[STUDENT_FILES], config.stash[GUARD] = files, guard
+    config.stash[REPORTER] = Reporter(config)
+    config.pluginmanager.register(config.stash[REPORTER], "atelier-report")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Associe à chaque test de kata le fichier qu'il teste."""
+    implementations = _implementations(config)
+    for item in items:
+        if source := source_of(item.path, implementations):
+            item.stash[SOURCE] = source
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Lance le serveur Prefect dès que l'on sait qu'il servira : il démarre pendant les imports."""
+    if session.config.option.collectonly:
+        return
+    if any("prefect_server" in getattr(item, "fixturenames", ()) for item in session.items):
+        from atelier.prefect_server import launch_server
+
+        with _environment_problems_wait():
+            launch_server()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Limite la durée de chaque test de kata et constate ce que le code laisse derrière lui."""
+    if SOURCE not in item.stash:
+        return (yield)
+    with _supervised(item.config.stash[GUARD]):
+        return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Termine sans attendre les threads oubliés ni le démontage des modules : une demi-seconde gagnée."""
+    reporter = config.stash.get(REPORTER, None)
+    if reporter and reporter.ran_katas and _runs_as_command():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(reporter.exit_status)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
+    """Le serveur Prefect de l'atelier, prêt, auquel Prefect est connecté."""
+    from atelier.prefect_server import launch_server, wait_until_ready
+
+    with _faster_imports():
+        server = launch_server()
+        _import_prefect()
+        wait_until_ready(server)
+    with connected(server, tmp_path_factory.mktemp("results")):
+        yield server
+
+
+@pytest.fixture
+def clock(prefect_server: "Server", request: pytest.FixtureRequest) -> "Iterator[SimulatedClock]":
+    """L'horloge simulée du test : personne n'attend, chaque attente est notée."""
+    from atelier.clock import SimulatedClock, simulated_time
+
+    with simulated_time(SimulatedClock(), request.config.stash[STUDENT_FILES].__contains__) as clock:
+        yield clock
+
+
+@pytest.fixture
+def storage(prefect_server: "Server", tmp_path: Path) -> Iterator[Path]:
+    """Un dossier de résultats Prefect vide, pour ce test seul."""
+    with connected(prefect_server, tmp_path / "results"):
+        yield tmp_path / "results"
+
+
+@pytest.fixture(scope="session")
+def _probe(prefect_server: "Server", request: pytest.FixtureRequest) -> "Iterator[Probe]":
+    from prefect.client.orchestration import get_client
+
+    from atelier.prefect_probe import Probe
+
+    with get_client(sync_client=True) as client, Probe(client).listening() as probe:
+        yield probe
+
+
+@pytest.fixture
+def run(
+    _probe: "Probe", clock: "SimulatedClock", storage: Path, request: pytest.FixtureRequest
+) -> "Callable[..., RunRecord]":
+    """Lance un flow ou une task et rend ce que le serveur Prefect en a enregistré."""
+
+    def run(flow_or_task: Callable[..., Any], *arguments: Any, **parameters: Any) -> "RunRecord":
+        record = _probe.run(flow_or_task, *arguments, **parameters)
+        request.config.stash[REPORTER].saw_flow_run(request.node.nodeid, _probe.last_flow_run)
+        return record
+
+    return run
+
+
+@pytest.fixture
+def load_kata(request: pytest.FixtureRequest, clock: "SimulatedClock") -> "Iterator[Callable[[], KataModule]]":
+    """De quoi charger le module testé plusieurs fois, neuf à chaque fois."""
+    config, source = request.config, request.node.stash[SOURCE]
+    config.stash[STUDENT_FILES].add(str(source.path))
+    with ExitStack() as modules:
+
+        def load() -> KataModule:
+            with _supervised(config.stash[GUARD]):
+                return modules.enter_context(loaded_module(source))
+
+        yield load
+
+
+@pytest.fixture
+def kata(load_kata: "Callable[[], KataModule]") -> KataModule:
+    """Le module testé : celui de l'étudiant, la solution, ou celui de `--impl`."""
+    return load_kata()
+
+
+def _implementations(config: pytest.Config) -> Path:
+    if config.getoption("solutions"):
+        return ROOT / "solutions"
+    folder: Path | None = config.getoption("impl")
+    return folder.resolve() if folder else ROOT / "katas"
+
+
+@contextmanager
+def _supervised(guard: Guard) -> Iterator[None]:
+    """Exécute du code d'étudiant ; une faute constatée par le garde l'emporte sur ce qu'elle a provoqué."""
+    guard.reset()
+    try:
+        with guard.no_leftover_thread(), guard.deadline(DEADLINE_SECONDS):
+            yield
+    except (Exception, Interruption, SystemExit) as error:
+        if guard.mistake and guard.mistake is not error:
+            raise guard.mistake from error
+        raise
+    if guard.mistake:
+        raise guard.mistake
+
+
+@contextmanager
+def _environment_problems_wait() -> Iterator[None]:
+    """Une panne au lancement anticipé se redira, mieux, dans le premier test qui a besoin du serveur."""
+    try:
+        yield
+    except EnvironmentProblem:
+        pass
+
+
+@contextmanager
+def _faster_imports() -> Iterator[None]:
+    """Suspend le ramasse-miettes : pendant les imports il ne trouve rien et coûte un dixième du temps."""
+    import gc
+
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _import_prefect() -> None:
+    try:
+        import prefect.client.orchestration
+        import prefect.flow_engine
+        import prefect.task_engine  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise EnvironmentProblem(f"le paquet « {error.name} » n'est pas installé", "make up") from error
+
+
+def _last_words(config: pytest.Config) -> Callable[[str], None]:
+    def say(message: str) -> None:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        if capture:
+            capture.suspend_global_capture(in_=True)
+        sys.stderr.write(f"\n\n{message}\n")
+        sys.stderr.flush()
+
+    return say
+
+
+def _runs_as_command() -> bool:
+    return Path(sys.argv[0]).name in {"pytest", "pytest.exe"} or Path(sys.argv[0]).parent.name == "pytest"

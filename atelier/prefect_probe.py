@@ -1,0 +1,145 @@
+"""Ce que Prefect a enregistré d'un run : des états et des task runs, relus par l'API du serveur."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import prefect.task_engine
+from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import TaskRunFilter
+from prefect.client.schemas.objects import State, TaskRun
+
+from atelier.clock import real_sleep
+from atelier.errors import EnvironmentProblem, StudentMistake
+
+RECORDING_SECONDS = 20.0
+POLL_SECONDS = 0.03  # plus souvent, les lectures ralentiraient le serveur qui enregistre
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Un task run tel que le serveur le connaît : `runs` est le nombre d'essais, `inputs` les task runs amont."""
+
+    task: str
+    state: str
+    runs: int
+    id: UUID
+    inputs: dict[str, list[UUID]]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Ce qui reste d'un appel : l'état final, la valeur ou l'erreur, les task runs dans l'ordre de départ."""
+
+    state: State[Any]
+    value: Any
+    error: BaseException | None
+    task_runs: tuple[Attempt, ...]
+
+    @property
+    def flow_run_id(self) -> UUID | None:
+        """L'identifiant du flow run, ou rien pour une task appelée seule."""
+        return self.state.state_details.flow_run_id
+
+    def of(self, task: str) -> tuple[Attempt, ...]:
+        """Les task runs de la task de ce nom."""
+        return tuple(run for run in self.task_runs if run.task == task)
+
+    def __str__(self) -> str:
+        reason = f", {type(self.error).__name__} : {str(self.error).strip()[:200]}" if self.error else ""
+        return f"{self.state.name}{reason}"
+
+
+class Probe:
+    """Lance des flows et des tasks, et rend ce que Prefect en a gardé.
+
+    D'un flow, on relit ce que le serveur a enregistré : ce que montre l'interface. D'une task appelée seule, que
+    le serveur n'apprend qu'après coup, on rend le task run du moteur.
+    """
+
+    def __init__(self, client: SyncPrefectClient) -> None:
+        self._client = client
+        self._last: dict[UUID, TaskRun] = {}
+        self.last_flow_run: UUID | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator["Probe"]:
+        """Note au passage chaque changement d'état émis par le moteur : c'est ce que le serveur doit recevoir."""
+        emit = prefect.task_engine.emit_task_run_state_change_event
+
+        def noting(task_run: TaskRun, *arguments: Any, **keywords: Any) -> Any:
+            self._last[task_run.id] = task_run
+            return emit(task_run, *arguments, **keywords)
+
+        with patch.object(prefect.task_engine, "emit_task_run_state_change_event", noting):
+            yield self
+
+    def run(self, flow_or_task: Callable[..., Any], *arguments: Any, **parameters: Any) -> RunRecord:
+        """Appelle un flow ou une task et rend ce que le serveur en a gardé.
+
+        Lève `StudentMistake` si ce n'est ni un flow ni une task, `NotImplementedError` si un TODO reste à
+        faire, `EnvironmentProblem` si le serveur n'enregistre rien.
+        """
+        name = getattr(flow_or_task, "__name__", str(flow_or_task))
+        if not hasattr(flow_or_task, "with_options"):
+            raise StudentMistake(
+                expected=f"« {name} » connu de Prefect : un flow ou une task",
+                got="une fonction Python ordinaire",
+            )
+        is_flow = isinstance(flow_or_task, Flow)
+        if is_flow:
+            # Tant que le serveur écrit les task runs précédents, SQLite lui ferait refuser un nouveau flow run.
+            self._wait_until_recorded()
+        self._last.clear()
+        state = flow_or_task(*arguments, return_state=True, **parameters)
+        task_runs = self._wait_until_recorded() if is_flow else [*self._last.values()]
+        self.last_flow_run = state.state_details.flow_run_id or self.last_flow_run
+        value = state.result(raise_on_failure=False)
+        error = value if isinstance(value, BaseException) else None
+        if isinstance(error, NotImplementedError):
+            raise error
+        return RunRecord(state, None if error else value, error, _in_order(task_runs))
+
+    def _wait_until_recorded(self) -> list[TaskRun]:
+        expected = set(self._last)
+        return self._wait_for(expected) if expected else []
+
+    def _wait_for(self, expected: set[UUID]) -> list[TaskRun]:
+        deadline = time.monotonic() + RECORDING_SECONDS
+        while True:
+            runs = self._client.read_task_runs(task_run_filter=TaskRunFilter(id={"any_": list(expected)}))
+            if {run.id for run in runs if self._is_up_to_date(run)} == expected:
+                return runs
+            if time.monotonic() > deadline:
+                raise EnvironmentProblem(
+                    "le serveur Prefect n'enregistre plus les task runs", "make down && make up"
+                )
+            real_sleep(POLL_SECONDS)
+
+    def _is_up_to_date(self, run: TaskRun) -> bool:
+        emitted = self._last[run.id].state
+        return run.state is not None and emitted is not None and run.state.id == emitted.id
+
+
+def _in_order(runs: list[TaskRun]) -> tuple[Attempt, ...]:
+    ordered = sorted(runs, key=lambda run: (run.start_time is None, run.start_time, str(run.id)))
+    return tuple(
+        Attempt(_task_name(run), run.state_name or "", run.run_count, run.id, _upstream(run)) for run in ordered
+    )
+
+
+def _task_name(run: TaskRun) -> str:
+    """Le nom de la fonction décorée, que l'étudiant ait renommé la task ou non."""
+    return run.task_key.rpartition("-")[0]
+
+
+def _upstream(run: TaskRun) -> dict[str, list[UUID]]:
+    return {
+        name: [item.id for item in items if item.input_type == "task_run"]
+        for name, items in run.task_inputs.items()
+    }

@@ -1,0 +1,189 @@
+"""Ce que l'étudiant lit : le verdict de chaque test rouge, son avancement, le prochain pas, les indices."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from _pytest._code.code import TerminalRepr
+from _pytest._io import TerminalWriter
+
+from atelier.course import Score, hints, kata_folders, render_progress
+from atelier.loader import KataSource
+from atelier.paths import ROOT, shown
+from atelier.prefect_server import running_server, ui_url
+
+SOURCE = pytest.StashKey[KataSource]()
+SCORES = "atelier/scores"
+HINTS = "atelier/indices"
+
+
+@dataclass(frozen=True)
+class _Failure:
+    nodeid: str
+    source: KataSource
+    verdict: Any
+
+
+class VerdictRepr(TerminalRepr):
+    """Un verdict à la place de la trace de pytest, dans le terminal comme dans l'éditeur."""
+
+    def __init__(self, text: str, *, brief: bool) -> None:
+        self._lines = text.splitlines()[:1] if brief else text.splitlines()
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines)
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Écrit le verdict, le titre en couleur."""
+        tw.line(self._lines[0], bold=True, red=self._lines[0].startswith("à"), yellow=not self._lines[0].startswith("à"))
+        for line in self._lines[1:]:
+            tw.line(line)
+
+
+class Reporter:
+    """Les hooks du compte rendu. `ran_katas` dit si un kata a été joué, `exit_status` comment pytest finit."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._full = config.getoption("full") or config.option.verbose > 0
+        self._failures: list[_Failure] = []
+        self._explained: set[tuple[str, object, int | None]] = set()
+        self._results: dict[str, dict[str, bool]] = {}
+        self._flow_runs: dict[str, UUID] = {}
+        self.ran_katas = False
+        self.exit_status = 0
+
+    def saw_flow_run(self, nodeid: str, flow_run: UUID | None) -> None:
+        """Retient le dernier flow run d'un test, pour pouvoir y renvoyer."""
+        if flow_run:
+            self._flow_runs[nodeid] = flow_run
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Retire le résumé de pytest quand il n'y a que des katas : il répéterait les verdicts."""
+        terminal = self._config.pluginmanager.getplugin("terminalreporter")
+        if terminal and not self._full and all(SOURCE in item.stash for item in session.items):
+            terminal.reportchars = ""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        """Remplace la trace d'un test de kata rouge par son verdict."""
+        report: pytest.TestReport = yield
+        source = item.stash.get(SOURCE, None)
+        if source is None:
+            return report
+        self.ran_katas = True
+        if report.failed and call.excinfo:
+            self._explain(item, call.excinfo.value, report, source)
+        if report.when == "call" or report.failed:
+            self._results.setdefault(source.folder, {})[item.name] = report.passed
+        return report
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Garde le score de l'étudiant dans le cache de pytest."""
+        self.exit_status = int(exitstatus)
+        if self._is_student_run():
+            self._config.cache.set(SCORES, self._updated_scores(session))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Écrit l'avancement, le prochain pas et l'adresse du run à regarder."""
+        if not self._results:
+            return
+        if self._config.getoption("indice"):
+            self._write_hint(terminalreporter)
+        elif self._is_student_run():
+            terminalreporter.section("votre parcours")
+            for line in render_progress(self._scores(), set(self._results)):
+                terminalreporter.line(line)
+            terminalreporter.line(f"Prochain pas : {self._next_step()}", bold=True)
+        self._write_link(terminalreporter)
+
+    def _explain(
+        self, item: pytest.Item, error: BaseException, report: pytest.TestReport, source: KataSource
+    ) -> None:
+        from atelier.verdict import Outcome, judge
+
+        marker = item.get_closest_marker("todo")
+        verdict = judge(
+            error,
+            source=source,
+            rule=_rule(item),
+            todo=marker.args[0] if marker else None,
+            printed=report.capstdout,
+        )
+        self._failures.append(_Failure(item.nodeid, source, verdict))
+        if verdict.outcome is not Outcome.ENVIRONMENT:
+            # Pour l'étudiant, un fichier qui ne se charge pas est un test rouge, pas une erreur de pytest.
+            report.when = "call"
+        if self._full:
+            report.sections.insert(0, ("verdict", verdict.render()))
+            return
+        key = (source.folder, verdict.outcome, verdict.todo)
+        brief = verdict.outcome is not Outcome.WRONG and key in self._explained
+        self._explained.add(key)
+        report.longrepr = VerdictRepr(verdict.render(), brief=brief)
+        report.sections = []
+
+    def _is_student_run(self) -> bool:
+        chosen = self._config.getoption("solutions") or self._config.getoption("impl")
+        return bool(self._results) and not chosen and self._config.cache is not None
+
+    def _updated_scores(self, session: pytest.Session) -> dict[str, dict[str, bool]]:
+        collected: dict[str, set[str]] = {}
+        for item in session.items:
+            if source := item.stash.get(SOURCE, None):
+                collected.setdefault(source.folder, set()).add(item.name)
+        scores: dict[str, dict[str, bool]] = dict(self._config.cache.get(SCORES, {}))
+        for folder, results in self._results.items():
+            # Une sélection partielle (-k, un seul test) complète ce que l'on savait des autres tests.
+            known = scores.get(folder, {}) if len(collected[folder]) < len(scores.get(folder, {})) else {}
+            scores[folder] = known | dict.fromkeys(collected[folder] - set(known), False) | results
+        return scores
+
+    def _scores(self) -> dict[str, Score]:
+        saved: dict[str, dict[str, bool]] = self._config.cache.get(SCORES, {})
+        return {folder: Score(sum(results.values()), len(results)) for folder, results in saved.items()}
+
+    def _next_step(self) -> str:
+        if self._failures:
+            failure = self._failures[0]
+            if failure.verdict.todo is None:
+                return "voir le premier message ci-dessus"
+            command = f"pytest katas/{failure.source.folder} --indice"
+            return f"TODO {failure.verdict.todo}, {failure.verdict.where}  (bloqué ? {command})"
+        scores = self._scores()
+        remaining = [folder for folder in kata_folders() if not scores.get(folder, Score(0, 0)).done]
+        if not remaining:
+            return "le parcours est fini, bravo !"
+        return f"lisez katas/{remaining[0]}/README.md, puis pytest katas/{remaining[0]}"
+
+    def _write_hint(self, terminal: pytest.TerminalReporter) -> None:
+        terminal.section("indice")
+        if not self._failures:
+            terminal.line("Tout est vert : pas besoin d'indice.")
+            return
+        failure = self._failures[0]
+        folder, todo = failure.source.folder, failure.verdict.todo
+        known = hints(folder, todo) if todo else []
+        given: dict[str, int] = dict(self._config.cache.get(HINTS, {}))
+        rank = given.get(f"{folder}/{todo}", 0)
+        if rank >= len(known):
+            solution = shown(ROOT / "solutions" / folder / f"{failure.source.module}.py")
+            terminal.line(f"Vous avez lu tous les indices de ce TODO. La solution : {solution}")
+            return
+        self._config.cache.set(HINTS, given | {f"{folder}/{todo}": rank + 1})
+        terminal.line(f"TODO {todo}, indice {rank + 1} sur {len(known)} :", bold=True)
+        terminal.line(known[rank])
+
+    def _write_link(self, terminal: pytest.TerminalReporter) -> None:
+        nodeids = [failure.nodeid for failure in self._failures] + list(reversed(self._flow_runs))
+        flow_run = next((self._flow_runs[nodeid] for nodeid in nodeids if nodeid in self._flow_runs), None)
+        server = running_server() if flow_run else None
+        if server:
+            terminal.line(f"À regarder   : {ui_url(server.url)}/runs/flow-run/{flow_run}")
+
+
+def _rule(item: pytest.Item) -> str:
+    documentation = inspect.getdoc(getattr(item, "function", None)) or item.name
+    return documentation.split("\n")[0].rstrip(".")

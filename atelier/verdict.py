@@ -1,0 +1,166 @@
+"""De l'exception au message : ce qu'un étudiant lit quand un test échoue, en douze lignes au plus."""
+
+import enum
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+
+from atelier import stubs
+from atelier.errors import EnvironmentProblem, Interruption, StudentMistake
+from atelier.loader import KataSource, line_in
+from atelier.paths import ROOT, shown
+
+WIDTH = 110
+MAX_LINES = 11  # avec le titre que pytest met au-dessus : douze
+PRINTED_LINES = 3
+
+
+class Outcome(enum.Enum):
+    """Pourquoi un test de kata échoue ; la valeur est le mot affiché."""
+
+    TODO = "pas encore fait"
+    WRONG = "à corriger"
+    ENVIRONMENT = "environnement en panne"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Tout ce que dit un échec. `todo` est le numéro du TODO, `rule` la règle que le test énonce."""
+
+    outcome: Outcome
+    rule: str
+    todo: int | None = None
+    expected: str = ""
+    got: str = ""
+    where: str = ""
+    example: str = ""
+    printed: tuple[str, ...] = ()
+
+    def render(self) -> str:
+        """Le message, de deux à onze lignes."""
+        todo = f" · TODO {self.todo}" if self.todo and self.outcome is not Outcome.ENVIRONMENT else ""
+        lines = [f"{self.outcome.value}{todo} · {self.rule}"]
+        labels = ("panne", "réparer") if self.outcome is Outcome.ENVIRONMENT else ("attendu", "obtenu")
+        for label, text in zip(
+            (*labels, "exemple", "où"), (self.expected, self.got, self.example, self.where)
+        ):
+            lines += _labelled(label, text)
+        lines += [
+            f"  affiché : {line}" if not i else f"            {line}" for i, line in enumerate(self.printed)
+        ]
+        return "\n".join(lines[:MAX_LINES])
+
+
+def explain(*, expected: object, got: object) -> str:
+    """Le message d'une assertion de kata : `assert essais == 4, explain(expected=…, got=…)`."""
+    return f"attendu : {expected}\nobtenu : {got}"
+
+
+def judge(
+    error: BaseException, *, source: KataSource, rule: str, todo: int | None, printed: str = ""
+) -> Verdict:
+    """Le verdict d'une exception levée par un test du kata `source`.
+
+    `todo` est le numéro du TODO que vise le test ; celui d'un `NotImplementedError("TODO n")` l'emporte.
+    """
+    if isinstance(error, EnvironmentProblem):
+        return Verdict(Outcome.ENVIRONMENT, rule, expected=str(error), got=error.repair)
+    remaining = _remaining_todo(error)
+    todo = remaining or todo
+    verdict = replace(_explained(error, source), rule=rule, todo=todo, where=_where(error, source, todo))
+    if remaining:
+        return replace(verdict, outcome=Outcome.TODO, expected="du code à la place du TODO", got="le TODO")
+    if stubs.is_untouched(source.path):
+        return replace(verdict, outcome=Outcome.TODO)
+    lines = [line[:WIDTH] for line in printed[-5000:].splitlines() if line.strip()]
+    return replace(verdict, printed=tuple(lines[-PRINTED_LINES:]))
+
+
+def _explained(error: BaseException, source: KataSource) -> Verdict:
+    verdict = Verdict(Outcome.WRONG, rule="", example=_example(error))
+    if isinstance(error, StudentMistake):
+        return replace(verdict, expected=error.expected, got=error.got)
+    if isinstance(error, SystemExit):
+        return replace(verdict, expected="du code qui laisse Python continuer", got="un appel à `exit`")
+    if isinstance(error, Interruption):
+        return replace(verdict, expected="du code qui se termine", got="une interruption")
+    if isinstance(error, AssertionError) and (parts := _assertion_parts(str(error))):
+        return replace(verdict, expected=parts["attendu"], got=parts["obtenu"])
+    reason = str(error).strip().split("\n")[0]
+    return replace(
+        verdict, expected="du code qui s'exécute sans erreur", got=f"{type(error).__name__} : {reason}"
+    )
+
+
+def _assertion_parts(text: str) -> dict[str, str] | None:
+    # Sous nos deux lignes, pytest ajoute le détail de l'expression : utile avec --full seulement.
+    match = re.match(
+        r"attendu : (?P<attendu>.*?)\n\s*obtenu : (?P<obtenu>.*?)(?:\n\s*assert |\Z)", text, flags=re.DOTALL
+    )
+    return match.groupdict() if match else None
+
+
+def _example(error: BaseException) -> str:
+    """L'exemple qu'Hypothesis a trouvé, réduit au plus simple."""
+    for note in getattr(error, "__notes__", []):
+        if match := re.search(r"\((.*)\)", note.partition("Falsifying example:")[2], flags=re.DOTALL):
+            arguments = [part.strip() for part in match[1].strip().splitlines()]
+            shown_arguments = [part for part in arguments if not _is_fixture(part)]
+            return " ".join(shown_arguments).rstrip(",")
+    return ""
+
+
+def _is_fixture(argument: str) -> bool:
+    return "=<" in argument or "=functools" in argument
+
+
+def _remaining_todo(error: BaseException) -> int | None:
+    for cause in _chain(error):
+        if isinstance(cause, NotImplementedError) and (match := re.fullmatch(r"TODO (\d+)", str(cause))):
+            return int(match[1])
+    return None
+
+
+def _where(error: BaseException, source: KataSource, todo: int | None) -> str:
+    if isinstance(error, StudentMistake) and error.line:
+        return f"{shown(error.path or source.path)}:{error.line}"
+    lines = (line_in(cause, source.path) for cause in _chain(error))
+    line = next((line for line in lines if line), None) or _todo_line(source, todo)
+    return f"{shown(source.path)}:{line}" if line else shown(source.path)
+
+
+def _todo_line(source: KataSource, todo: int | None) -> int | None:
+    """La ligne du TODO dans le fichier testé ou, si le commentaire n'y est plus, celle de sa fonction."""
+    solution = ROOT / "solutions" / source.folder / f"{source.module}.py"
+    if todo is None or not solution.exists():
+        return None
+    try:
+        student = source.path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return stubs.locate_todo(solution.read_text(encoding="utf-8"), student, todo)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    if not text:
+        return []
+    indent = " " * 12
+    text = " ".join(text.split())
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=f"  {label:<7} : ",
+        subsequent_indent=indent,
+        max_lines=3,
+        placeholder=" …",
+    )

@@ -1,0 +1,62 @@
+"""Lancer les katas comme un étudiant : `pytest` dans un processus à part, et lire ce qu'il affiche."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from atelier.course import kata_folders
+from atelier.paths import ROOT
+
+MISCONCEPTIONS = ROOT / "tests" / "misconceptions"
+TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class PytestRun:
+    """Le code de retour de pytest et ce qu'il a affiché, sorties mêlées."""
+
+    code: int
+    output: str
+
+    def verdicts(self) -> dict[str, str]:
+        """Le texte affiché sous le nom de chaque test rouge."""
+        parts = re.split(r"^_+ ((?:ERROR at setup of )?test_\w+) _+$", self.output, flags=re.MULTILINE)
+        pairs = zip(parts[1::2], parts[2::2], strict=True)
+        return {name.rpartition(" ")[2]: re.split(r"^=+ ", text, flags=re.MULTILINE)[0] for name, text in pairs}
+
+
+def pytest_katas(
+    *arguments: str | Path, root: Path = ROOT, env: Mapping[str, str] | None = None, cache: Path | None = None
+) -> PytestRun:
+    """Lance `pytest` sur des katas de `root`, avec un cache à part pour ne pas toucher à l'avancement réel."""
+    options = ["-o", f"cache_dir={cache}"] if cache else ["-p", "no:cacheprovider"]
+    finished = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *map(str, arguments)],
+        cwd=root,
+        env={**os.environ, "COLUMNS": "120", **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+        encoding="utf-8",
+        errors="replace",
+    )
+    return PytestRun(finished.returncode, finished.stdout)
+
+
+def test_file(folder: str) -> Path:
+    """Le fichier de tests d'un kata."""
+    return next((ROOT / "katas" / folder).glob("test_*.py"))
+
+
+def module_name(folder: str) -> str:
+    """Le nom du module d'un kata, sans `.py`."""
+    return test_file(folder).stem.removeprefix("test_")
+
+
+__all__ = ["MISCONCEPTIONS", "ROOT", "PytestRun", "kata_folders", "module_name", "pytest_katas", "test_file"]
