@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from atelier import warm
 from atelier.errors import EnvironmentProblem
 from atelier.prefect_server import ensure_server, running_server, stop_server, ui_url
 
@@ -31,13 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _up() -> int:
     print("Démarrage du serveur Prefect…", flush=True)
     server = ensure_server()
+    warm.start()
     print(f"Prefect : {ui_url(server.url)}\n")
     print(FIRST_STEP.format(activate=_activate()))
     return 0
 
 
 def _down() -> int:
-    print("Serveur Prefect arrêté." if stop_server() else "Rien à arrêter.")
+    stopped = [stop_server(), warm.stop()]
+    print("Tout est arrêté." if any(stopped) else "Rien à arrêter.")
     return 0
 
 

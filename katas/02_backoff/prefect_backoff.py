@@ -1,0 +1,40 @@
+"""Kata 02 : une `task` qui attend de plus en plus longtemps, et jamais en même temps que les autres."""
+
+import pandas as pd
+import requests
+from prefect import flow, task
+
+from atelier import churn
+
+
+def backoff_delays(retries: int, base: float = 10, cap: float = 60) -> list[float]:
+    """Les attentes, en secondes, à placer avant chaque retry."""
+    # TODO 1 : partez de `base`, doublez d'une attente à la suivante, sans jamais dépasser `cap`.
+    raise NotImplementedError("TODO 1")
+
+
+@task(
+    retries=5,  # après n'importe quelle erreur : les trier, c'était le kata 01
+    # TODO 2 : confiez vos attentes à Prefect.
+    # TODO 3 : et que le hasard les allonge de moitié au plus.
+)
+def load_customers(url: str) -> pd.DataFrame:
+    """Télécharge les clients."""
+    response = requests.get(url, timeout=5)
+    response.raise_for_status()
+    return churn.parse_customers(response.text, source=url)
+
+
+@flow
+def nightly_load(url: str) -> int:
+    """Télécharge les clients et les compte."""
+    return len(load_customers(url))
+
+
+if __name__ == "__main__":
+    from atelier.flaky_source import OK, FlakySource
+    from atelier.prefect_session import workshop_server
+
+    with workshop_server(), FlakySource([503, 503, OK]) as source:
+        print("Deux pannes, donc deux vraies attentes : une dizaine de secondes, puis une vingtaine.")
+        nightly_load(source.url)

@@ -1,0 +1,39 @@
+# tué par : test_pipeline_is_a_flow_of_three_steps
+# message : task runs : aucun
+"""Le flow appelle `churn` au lieu des tasks."""
+
+from pathlib import Path
+
+import pandas as pd
+from prefect import flow, task
+
+from atelier import churn
+
+
+@task
+def load_customers(path: Path) -> pd.DataFrame:
+    """Lit les clients."""
+    return churn.load_customers(path)
+
+
+@task
+def train_model(customers: pd.DataFrame):
+    """Entraîne le modèle sur les trois quarts des clients."""
+    train, _ = churn.split_customers(customers)
+    return churn.train_model(train)
+
+
+@task
+def evaluate_model(model, customers: pd.DataFrame) -> dict[str, float]:
+    """Mesure le modèle sur le quart qu'il n'a jamais vu."""
+    _, test = churn.split_customers(customers)
+    return churn.evaluate_model(model, test)
+
+
+@flow
+def churn_pipeline(path: Path = churn.DATA) -> dict[str, float]:
+    """Lit, entraîne, mesure ; rend les mesures."""
+    customers = churn.load_customers(path)
+    train, test = churn.split_customers(customers)
+    return churn.evaluate_model(churn.train_model(train), test)
+
