@@ -2,10 +2,13 @@
 
 import argparse
 import sys
+import sysconfig
 from collections.abc import Sequence
+from pathlib import Path
 
 from atelier import warm
 from atelier.errors import EnvironmentProblem
+from atelier.paths import ROOT
 from atelier.prefect_server import ensure_server, running_server, stop_server, ui_url
 
 FIRST_STEP = """\
@@ -30,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _up() -> int:
+    _make_importable()
     print("Démarrage du serveur Prefect…", flush=True)
     server = ensure_server()
     warm.start()
@@ -48,6 +52,15 @@ def _status() -> int:
     server = running_server()
     print(f"Prefect : {ui_url(server.url)}" if server else "Prefect : arrêté (pour le démarrer : make up)")
     return 0 if server else 1
+
+
+def _make_importable() -> None:
+    """Un kata se lance aussi comme un script : `import atelier` doit marcher d'où que l'on soit."""
+    if sys.prefix == sys.base_prefix:
+        return  # hors d'un environnement virtuel, on n'installe rien
+    link = Path(sysconfig.get_path("purelib"), "atelier.pth")
+    if not link.exists() or link.read_text(encoding="utf-8") != str(ROOT):
+        link.write_text(str(ROOT), encoding="utf-8")
 
 
 def _activate() -> str:

@@ -13,17 +13,19 @@ from atelier import churn
 
 OK = "ok"
 DROP = "drop"
+SLOW = "slow"
 HTML = "html"
 ONE_CLASS = "one class"
 Answer = int | str
 ROWS = 300
+SLOW_SECONDS = 1.0
 
 
 class FlakySource:
     """Répond à chaque requête par la réponse suivante du scénario, la dernière se répétant.
 
     Une réponse est un code d'erreur HTTP (`503`, `404`…) ou un de ces mots : `OK` (les clients en CSV), `DROP`
-    (la connexion se ferme sans réponse), `HTML` (une page au lieu du CSV, avec le code 200), `ONE_CLASS` (un CSV
+    (la connexion se ferme sans réponse), `SLOW` (la réponse tarde d'une seconde), `HTML` (une page au lieu du CSV, avec le code 200), `ONE_CLASS` (un CSV
     correct, mais sans aucun client parti). S'emploie avec `with` ; `requests` compte les requêtes reçues.
     """
 
@@ -32,6 +34,7 @@ class FlakySource:
         self.play(script)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.source = self
+        self._server.closing = threading.Event()
         self.url = f"http://127.0.0.1:{self._server.server_port}/customers.csv"
 
     def play(self, script: Iterable[Answer]) -> None:
@@ -52,6 +55,7 @@ class FlakySource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._server.closing.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -59,6 +63,7 @@ class FlakySource:
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     source: FlakySource
+    closing: threading.Event
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -69,6 +74,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if answer == DROP:
             with contextlib.suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+        elif answer == SLOW:
+            self.server.closing.wait(SLOW_SECONDS)
             self.close_connection = True
         elif isinstance(answer, int):
             self._reply(answer, f"<h1>{answer}</h1>", "text/html")

@@ -9,145 +9,201 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from _pytest.outcomes import OutcomeException
+
 from atelier.errors import Interruption, StudentMistake
-from atelier.paths import shown
 
 RING_EVERY_SECONDS = 1.0
 # Un code qui avale dix interruptions de suite ne rendra jamais la main : il faut quitter.
 RINGS_BEFORE_EXIT = 10
 THREAD_GRACE_SECONDS = 0.3
+Place = tuple[str, int]
 
 
 class Guard:
-    """Surveille le code des fichiers de katas ; `mistake` est la première faute constatée depuis `reset`.
+    """Surveille le code des fichiers de katas.
 
-    `is_student_code` dit si un fichier source est celui d'un étudiant. `last_words` affiche un message malgré
-    la capture de pytest : il ne sert que si le code refuse toute interruption.
+    `is_student_code` dit si un fichier source est celui d'un étudiant, `seconds` combien de temps on le laisse
+    tourner. `last_words` affiche une faute malgré la capture de pytest : il ne sert que si le code refuse toute
+    interruption.
     """
 
-    def __init__(self, is_student_code: Callable[[str], bool], last_words: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        is_student_code: Callable[[str], bool],
+        last_words: Callable[[StudentMistake], None],
+        seconds: float,
+    ) -> None:
         self._is_student_code = is_student_code
         self._last_words = last_words
-        self.mistake: StudentMistake | None = None
-
-    def reset(self) -> None:
-        """Oublie les fautes du test précédent."""
-        self.mistake = None
+        self._seconds = seconds
+        self._mistake: StudentMistake | None = None
+        self._watching = False
 
     @contextmanager
-    def deadline(self, seconds: float) -> Iterator[None]:
-        """Interrompt le code d'étudiant qui dure plus de `seconds`, dans tous ses threads."""
+    def watching(self) -> Iterator[None]:
+        """Exécute du code d'étudiant ; une faute constatée ici l'emporte sur ce qu'elle a provoqué."""
+        if self._watching:
+            # Un test qui charge lui-même le module est déjà surveillé, et son délai court.
+            yield
+            return
+        self._watching, self._mistake = True, None
+        try:
+            with _keyboard() as pressed, self._no_leftover_thread(), self._deadline():
+                yield
+        except BaseException as error:
+            self._raise_mistake(error, interrupted=pressed())
+            raise
+        finally:
+            self._watching = False
+        self._raise_mistake(None, interrupted=pressed())
+
+    @contextmanager
+    def no_exit(self) -> Iterator[None]:
+        """Empêche le code d'étudiant de terminer pytest par `os._exit` ou `os.abort`."""
+        with (
+            _replaced(os, "_exit", self._refusing("_exit", os._exit)),
+            _replaced(os, "abort", self._refusing("abort", os.abort)),
+        ):
+            yield
+
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        """Interrompt le code d'étudiant qui dure trop, dans tous ses threads."""
         rings = 0
 
         def ring() -> None:
             nonlocal rings
             rings += 1
-            self._blame_running_code(seconds)
+            self._blame_running_code()
             if rings > RINGS_BEFORE_EXIT:
                 self._give_up()
             self._interrupt_threads()
 
-        with _alarm(seconds, ring) if hasattr(signal, "SIGALRM") else _watchdog(seconds, ring):
+        with _alarm(self._seconds, ring) if _has_alarm() else _watchdog(self._seconds, ring):
             yield
 
     @contextmanager
-    def no_exit(self) -> Iterator[None]:
-        """Empêche le code d'étudiant de terminer pytest par `os._exit` ou `os.abort`."""
-        originals = {name: getattr(os, name) for name in ("_exit", "abort")}
-        for name, original in originals.items():
-            setattr(os, name, self._refusing(name, original))
-        try:
-            yield
-        finally:
-            for name, original in originals.items():
-                setattr(os, name, original)
-
-    @contextmanager
-    def no_leftover_thread(self) -> Iterator[None]:
+    def _no_leftover_thread(self) -> Iterator[None]:
         """Constate, à la sortie, les threads que le fichier a lancés et qui tournent encore."""
         before = set(threading.enumerate())
+        started: dict[threading.Thread, Place] = {}
+        start = threading.Thread.start
+
+        def noting_start(thread: threading.Thread) -> None:
+            if place := self._place(sys._getframe(1), deep=False):
+                started[thread] = place
+            start(thread)
+
         try:
-            yield
+            with _replaced(threading.Thread, "start", noting_start):
+                yield
         finally:
-            self._blame_leftover_threads(before)
+            self._blame_leftover_threads(set(threading.enumerate()) - before, started)
+
+    def _raise_mistake(self, error: BaseException | None, *, interrupted: bool) -> None:
+        if interrupted:
+            # Prefect, ou le code, a pu avaler le vrai Ctrl-C.
+            raise KeyboardInterrupt from error
+        mistake = self._mistake or self._disguised_exit(error)
+        if mistake and mistake is not error:
+            raise mistake from error
+
+    def _disguised_exit(self, error: BaseException | None) -> StudentMistake | None:
+        """La faute d'un code qui lève ce par quoi pytest s'arrête, ou saute un test."""
+        if not isinstance(error, KeyboardInterrupt | OutcomeException):
+            return None
+        traceback, place = error.__traceback__, None
+        while traceback:
+            code = traceback.tb_frame.f_code
+            place = (code.co_filename, traceback.tb_lineno) if self._is_student_code(code.co_filename) else place
+            traceback = traceback.tb_next
+        if place is None and isinstance(error, OutcomeException):
+            return None
+        name = type(error).__name__
+        return StudentMistake("du code qui laisse pytest continuer", f"votre code lève {name}", *(place or ()))
 
     def _refusing(self, name: str, original: Callable[..., object]) -> Callable[..., object]:
         def refuse(*arguments: object) -> object:
-            frame = sys._getframe(1)
-            if not self._is_student_code(frame.f_code.co_filename):
+            place = self._place(sys._getframe(1), deep=False)
+            if place is None:
                 return original(*arguments)
-            self._blame(
-                expected="du code qui laisse Python continuer",
-                got=f"un appel à os.{name}, qui tue Python",
-                frame=frame,
-            )
+            got = f"un appel à os.{name}, qui tue Python"
+            self._blame(expected="du code qui laisse Python continuer", got=got, place=place)
             raise Interruption(f"os.{name}")
 
         return refuse
 
-    def _blame_running_code(self, seconds: float) -> None:
-        frames = [self._student_frame(frame) for frame in sys._current_frames().values()]
-        frame = next((frame for frame in frames if frame), None)
-        got = f"pas de réponse après {seconds:g} s" + (" : une boucle sans fin ?" if frame else "")
-        self._blame(expected="du code qui se termine", got=got, frame=frame)
+    def _blame_running_code(self) -> None:
+        places = [self._place(frame) for frame in sys._current_frames().values()]
+        place = next((place for place in places if place), None)
+        got = f"pas de réponse après {self._seconds:g} s" + (" : une boucle sans fin ?" if place else "")
+        self._blame(expected="du code qui se termine", got=got, place=place)
 
-    def _blame_leftover_threads(self, before: set[threading.Thread]) -> None:
-        for thread in set(threading.enumerate()) - before:
-            if not self._belongs_to_student(thread):
+    def _blame_leftover_threads(
+        self, threads: set[threading.Thread], started: dict[threading.Thread, Place]
+    ) -> None:
+        until = time.monotonic() + THREAD_GRACE_SECONDS
+        for thread in threads:
+            place = self._place_of(thread) or started.get(thread)
+            if place is None:
                 continue
-            thread.join(THREAD_GRACE_SECONDS)
+            thread.join(max(0.0, until - time.monotonic()))
             if thread.is_alive():
-                frame = self._student_frame(sys._current_frames().get(thread.ident or 0))
                 got = f"le thread « {thread.name} » tourne encore"
-                self._blame(expected="un test qui finit sans rien laisser derrière lui", got=got, frame=frame)
+                self._blame(expected="un test qui finit sans rien laisser derrière lui", got=got, place=place)
                 _raise_in(thread)
-
-    def _belongs_to_student(self, thread: threading.Thread) -> bool:
-        target = getattr(thread, "_target", None)
-        code = getattr(target, "__code__", None)
-        from_file = code is not None and self._is_student_code(code.co_filename)
-        return from_file or self._student_frame(sys._current_frames().get(thread.ident or 0)) is not None
-
-    def _blame(self, *, expected: str, got: str, frame: FrameType | None) -> None:
-        path, line = (frame.f_code.co_filename, frame.f_lineno) if frame else (None, None)
-        self.mistake = self.mistake or StudentMistake(expected, got, path, line)
-
-    def _give_up(self) -> None:
-        where = (
-            f" ({shown(self.mistake.path)}:{self.mistake.line})" if self.mistake and self.mistake.path else ""
-        )
-        self._last_words(
-            f"Votre code ne rend pas la main et avale les interruptions{where} : sortez-le de sa boucle, "
-            "puis relancez pytest."
-        )
-        os._exit(1)
-
-    def _student_frame(self, frame: FrameType | None) -> FrameType | None:
-        while frame and not self._is_student_code(frame.f_code.co_filename):
-            frame = frame.f_back
-        return frame
 
     def _interrupt_threads(self) -> None:
         for thread in threading.enumerate():
-            frame = sys._current_frames().get(thread.ident or 0)
-            if thread is not threading.main_thread() and self._student_frame(frame):
+            if thread is not threading.main_thread() and self._place_of(thread):
                 _raise_in(thread)
+
+    def _give_up(self) -> None:
+        self._last_words(self._mistake)
+        os._exit(1)
+
+    def _blame(self, *, expected: str, got: str, place: Place | None) -> None:
+        self._mistake = self._mistake or StudentMistake(expected, got, *(place or ()))
+
+    def _place_of(self, thread: threading.Thread) -> Place | None:
+        return self._place(sys._current_frames().get(thread.ident or 0))
+
+    def _place(self, frame: FrameType | None, *, deep: bool = True) -> Place | None:
+        """Où l'on en est dans un fichier d'étudiant, d'après la pile (ou son sommet, sans `deep`)."""
+        while deep and frame and not self._is_student_code(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is None or not self._is_student_code(frame.f_code.co_filename):
+            return None
+        return frame.f_code.co_filename, frame.f_lineno
+
+
+def _has_alarm() -> bool:
+    return hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
 
 
 @contextmanager
 def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
+    over = False
+
     def on_alarm(signum: int, frame: FrameType | None) -> None:
-        ring()
-        raise Interruption("délai dépassé")
+        if not over:
+            ring()
+            raise Interruption("délai dépassé")
 
     previous = signal.signal(signal.SIGALRM, on_alarm)
     signal.setitimer(signal.ITIMER_REAL, seconds, RING_EVERY_SECONDS)
     try:
-        yield
+        try:
+            yield
+        finally:
+            # D'abord ceci, en une instruction : une sonnerie pendant le rangement l'empêcherait d'aboutir.
+            over = True
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
@@ -155,24 +211,60 @@ def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def _watchdog(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
-    over = threading.Event()
+    watched = threading.current_thread()
+    over, ringing = threading.Event(), threading.Lock()
 
     def watch() -> None:
         delay = seconds
         while not over.wait(delay):
-            ring()
-            _raise_in(threading.main_thread())
+            with ringing:
+                if not over.is_set():
+                    ring()
+                    _raise_in(watched)
             delay = RING_EVERY_SECONDS
 
-    watcher = threading.Thread(target=watch, name="atelier-watchdog", daemon=True)
-    watcher.start()
+    threading.Thread(target=watch, name="atelier-watchdog", daemon=True).start()
     try:
         yield
     finally:
-        over.set()
+        try:
+            over.set()
+            with ringing:
+                _raise_in(watched, None)  # une sonnerie arrivée trop tard
+        finally:
+            over.set()
 
 
-def _raise_in(thread: threading.Thread) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Interruption)
-    )
+@contextmanager
+def _keyboard() -> Iterator[Callable[[], bool]]:
+    """Distingue un vrai Ctrl-C d'un `KeyboardInterrupt` que le code lève lui-même."""
+    presses = 0
+
+    def on_press(signum: int, frame: FrameType | None) -> None:
+        nonlocal presses
+        presses += 1
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGINT, on_press) if ours else None
+    try:
+        yield lambda: presses > 0
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    # Pas `unittest.mock` : l'importer coûterait plus que tout ce que pytest fait avant le premier test.
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def _raise_in(thread: threading.Thread, error: type[BaseException] | None = Interruption) -> None:
+    target = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(error) if error else None)

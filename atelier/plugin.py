@@ -7,26 +7,26 @@ doivent donner un message, et la collecte rester immédiate.
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from atelier.course import source_of
-from atelier.errors import EnvironmentProblem, Interruption
+from atelier.errors import EnvironmentProblem, StudentMistake
 from atelier.guard import Guard
 from atelier.loader import KataModule, loaded_module
 from atelier.paths import ROOT
 from atelier.prefect_session import connected, prepare_environment
-from atelier.report import SOURCE, Reporter
+from atelier.report import SOURCE, Reporter, last_words
 
 if TYPE_CHECKING:
     from atelier.clock import SimulatedClock
     from atelier.prefect_probe import Probe, RunRecord
     from atelier.prefect_server import Server
+    from atelier.second_process import SecondProcess
 
-DEADLINE_SECONDS = 15.0
 GUARD = pytest.StashKey[Guard]()
 STUDENT_FILES = pytest.StashKey[set[str]]()
 REPORTER = pytest.StashKey[Reporter]()
@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--impl", type=Path, metavar="DIR", help="tester un autre dossier, de même forme que katas/")
     group.addoption("--indice", action="store_true", help="donner l'indice suivant pour le premier test rouge")
     group.addoption("--full", action="store_true", help="montrer la trace complète de pytest (comme -v)")
+    parser.addini("kata_deadline", "les secondes laissées au code d'un kata, dans chaque test", default="15")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -66,10 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.maxfail = 1
     prepare_environment()
     files: set[str] = set()
-    guard = Guard(files.__contains__, _last_words(config))
-    no_exit = guard.no_exit()
-    no_exit.__enter__()
-    config.add_cleanup(lambda: no_exit.__exit__(None, None, None))
+    guard = Guard(files.__contains__, _last_words(config), _deadline(config))
+    config.add_cleanup(_entered(guard.no_exit()))
     config.stash[STUDENT_FILES], config.stash[GUARD] = files, guard
     config.stash[REPORTER] = Reporter(config)
     config.pluginmanager.register(config.stash[REPORTER], "atelier-report")
@@ -99,7 +98,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Limite la durée de chaque test de kata et constate ce que le code laisse derrière lui."""
     if SOURCE not in item.stash:
         return (yield)
-    with _supervised(item.config.stash[GUARD]):
+    with item.config.stash[GUARD].watching():
         return (yield)
 
 
@@ -117,13 +116,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
+def prefect_server(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> "Iterator[Server]":
     """Le serveur Prefect de l'atelier, prêt, auquel Prefect est connecté."""
     from atelier.prefect_server import launch_server, wait_until_ready
 
     with _faster_imports():
         server = launch_server()
         _import_prefect()
+        if any("run_elsewhere" in getattr(item, "fixturenames", ()) for item in request.session.items):
+            # Maintenant : Prefect est importé, et aucun thread ne tourne encore.
+            request.getfixturevalue("_second_process")
         wait_until_ready(server)
     with connected(server, tmp_path_factory.mktemp("results")):
         yield server
@@ -169,6 +173,37 @@ def run(
     return run
 
 
+@pytest.fixture(scope="session")
+def _second_process() -> "Iterator[SecondProcess]":
+    from atelier.second_process import SecondProcess
+
+    with closing(SecondProcess()) as second_process:
+        yield second_process
+
+
+@pytest.fixture
+def run_elsewhere(
+    prefect_server: "Server",
+    _second_process: "SecondProcess",
+    clock: "SimulatedClock",
+    storage: Path,
+    request: pytest.FixtureRequest,
+) -> "Callable[..., RunRecord]":
+    """Comme `run`, dans un autre processus, qui charge le fichier à neuf ; on lui donne un nom à appeler."""
+    from atelier.second_process import Job
+
+    _second_process.wait_until_ready()
+
+    def run_elsewhere(name: str, *arguments: Any, **parameters: Any) -> "RunRecord":
+        seconds_ahead = clock.ahead().total_seconds()
+        source = request.node.stash[SOURCE]
+        return _second_process.run(
+            Job(source, name, prefect_server, storage, seconds_ahead, arguments, parameters)
+        )
+
+    return run_elsewhere
+
+
 @pytest.fixture
 def load_kata(request: pytest.FixtureRequest, clock: "SimulatedClock") -> "Iterator[Callable[[], KataModule]]":
     """De quoi charger le module testé plusieurs fois, neuf à chaque fois."""
@@ -177,7 +212,7 @@ def load_kata(request: pytest.FixtureRequest, clock: "SimulatedClock") -> "Itera
     with ExitStack() as modules:
 
         def load() -> KataModule:
-            with _supervised(config.stash[GUARD]):
+            with config.stash[GUARD].watching():
                 return modules.enter_context(loaded_module(source))
 
         yield load
@@ -202,21 +237,6 @@ def _implementations(config: pytest.Config) -> Path:
         return ROOT / "solutions"
     folder: Path | None = config.getoption("impl")
     return folder.resolve() if folder else ROOT / "katas"
-
-
-@contextmanager
-def _supervised(guard: Guard) -> Iterator[None]:
-    """Exécute du code d'étudiant ; une faute constatée par le garde l'emporte sur ce qu'elle a provoqué."""
-    guard.reset()
-    try:
-        with guard.no_leftover_thread(), guard.deadline(DEADLINE_SECONDS):
-            yield
-    except (Exception, Interruption, SystemExit) as error:
-        if guard.mistake and guard.mistake is not error:
-            raise guard.mistake from error
-        raise
-    if guard.mistake:
-        raise guard.mistake
 
 
 @contextmanager
@@ -249,13 +269,26 @@ def _import_prefect() -> None:
         raise EnvironmentProblem(f"le paquet « {error.name} » n'est pas installé", "make up") from error
 
 
-def _last_words(config: pytest.Config) -> Callable[[str], None]:
-    def say(message: str) -> None:
+def _deadline(config: pytest.Config) -> float:
+    try:
+        return float(config.getini("kata_deadline"))
+    except ValueError as error:
+        raise pytest.UsageError("kata_deadline : un nombre de secondes est attendu.") from error
+
+
+def _entered(context: AbstractContextManager[None]) -> Callable[[], None]:
+    """Entre dans `context` et rend de quoi en sortir."""
+    stack = ExitStack()
+    stack.enter_context(context)
+    return stack.close
+
+
+def _last_words(config: pytest.Config) -> Callable[[StudentMistake], None]:
+    def say(mistake: StudentMistake) -> None:
         capture = config.pluginmanager.getplugin("capturemanager")
         if capture:
             capture.suspend_global_capture(in_=True)
-        sys.stderr.write(f"\n\n{message}\n")
-        sys.stderr.flush()
+        print(f"\n\n{last_words(mistake)}", file=sys.stderr, flush=True)
 
     return say
 

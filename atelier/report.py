@@ -10,6 +10,7 @@ from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 
 from atelier.course import Score, hints, kata_folders, render_progress
+from atelier.errors import StudentMistake
 from atelier.loader import KataSource
 from atelier.paths import ROOT, shown
 from atelier.prefect_server import running_server, ui_url
@@ -182,6 +183,20 @@ class Reporter:
         server = running_server() if flow_run else None
         if server:
             terminal.line(f"À regarder   : {ui_url(server.url)}/runs/flow-run/{flow_run}")
+
+
+def last_words(mistake: StudentMistake) -> str:
+    """Le verdict d'un code qui avale toutes les interruptions : pytest doit s'arrêter avec lui."""
+    from atelier.verdict import Outcome, Verdict
+
+    where = f"{shown(mistake.path)}:{mistake.line}" if mistake.path else ""
+    return Verdict(
+        Outcome.WRONG,
+        "le code rend la main quand on l'interrompt",
+        expected=mistake.expected,
+        got=f"{mistake.got} Il avale aussi les interruptions : pytest s'arrête ici, relancez-le.",
+        where=where,
+    ).render()
 
 
 def _rule(item: pytest.Item) -> str:

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-
 from atelier import stubs
 from atelier.errors import EnvironmentProblem, Interruption, StudentMistake
 from atelier.loader import KataSource, line_in

@@ -81,7 +81,7 @@ def run_pytest(arguments: Sequence[str]) -> int | None:
 
 def start() -> None:
     """Lance le processus préchauffé s'il n'existe pas encore ; n'attend pas qu'il soit prêt."""
-    if not is_possible() or _is_listening():
+    if not is_possible() or is_listening():
         return
     with contextlib.suppress(OSError):
         subprocess.Popen(
@@ -258,7 +258,8 @@ def _connect() -> socket.socket | None:
     return connection
 
 
-def _is_listening() -> bool:
+def is_listening() -> bool:
+    """Dit si un processus préchauffé attend des demandes."""
     connection = _connect()
     if connection:
         connection.close()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier.course import kata_folders
-from atelier.paths import ROOT
+from atelier.paths import ROOT, state_dir
 
 MISCONCEPTIONS = ROOT / "tests" / "misconceptions"
 TIMEOUT_SECONDS = 120
+WORKSHOP_FILES = ("atelier", "conftest.py", "pyproject.toml", "requirements.lock")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,32 @@ class PytestRun:
         parts = re.split(r"^_+ ((?:ERROR at setup of )?test_\w+) _+$", self.output, flags=re.MULTILINE)
         pairs = zip(parts[1::2], parts[2::2], strict=True)
         return {name.rpartition(" ")[2]: re.split(r"^=+ ", text, flags=re.MULTILINE)[0] for name, text in pairs}
+
+
+class Workshop:
+    """Une copie de l'atelier sans ses katas : un test y écrit les siens et les joue."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in WORKSHOP_FILES:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+            copy(ROOT / name, root / name)
+        (root / "katas").mkdir()
+
+    def write_kata(self, folder: str, module: str, *, test: str, code: str | bytes | None) -> Path:
+        """Écrit un kata et rend le chemin de son module, absent si `code` l'est."""
+        kata = self.root / "katas" / folder
+        kata.mkdir()
+        (kata / f"test_{module}.py").write_text(test, encoding="utf-8")
+        file = kata / f"{module}.py"
+        if code is not None:
+            file.write_bytes(code.encode() if isinstance(code, str) else code)
+        return file
+
+    def pytest(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> PytestRun:
+        """Joue ces katas : sur le serveur de l'atelier, sans processus préchauffé, qui survivrait au test."""
+        shared = {"ATELIER_HOME": str(state_dir()), "ATELIER_WARM": "0"}
+        return pytest_katas(*arguments, root=self.root, cache=self.root / "cache", env={**shared, **(env or {})})
 
 
 def pytest_katas(
@@ -59,4 +87,13 @@ def module_name(folder: str) -> str:
     return test_file(folder).stem.removeprefix("test_")
 
 
-__all__ = ["MISCONCEPTIONS", "ROOT", "PytestRun", "kata_folders", "module_name", "pytest_katas", "test_file"]
+__all__ = [
+    "MISCONCEPTIONS",
+    "ROOT",
+    "PytestRun",
+    "Workshop",
+    "kata_folders",
+    "module_name",
+    "pytest_katas",
+    "test_file",
+]

@@ -15,8 +15,8 @@ def backoff_delays(retries: int, base: float = 10, cap: float = 60) -> list[floa
 
 @task(
     retries=5,  # après n'importe quelle erreur : les trier, c'était le kata 01
-    # TODO 2 : confiez vos attentes à Prefect.
-    # TODO 3 : et que le hasard les allonge de moitié au plus.
+    # TODO 2 : confiez ces attentes à Prefect.
+    # TODO 3 : faites-les varier au hasard, en les allongeant de moitié au plus.
 )
 def load_customers(url: str) -> pd.DataFrame:
     """Télécharge les clients."""
@@ -36,5 +36,5 @@ if __name__ == "__main__":
     from atelier.prefect_session import workshop_server
 
     with workshop_server(), FlakySource([503, 503, OK]) as source:
-        print("Deux pannes, donc deux vraies attentes : une dizaine de secondes, puis une vingtaine.")
+        print("La source tombe deux fois en panne. Avec vos attentes, comptez une demi-minute.")
         nightly_load(source.url)

@@ -8,6 +8,7 @@ from prefect import flow, task
 
 from atelier import churn
 
+TIMEOUT_SECONDS = 5
 
 def is_transient(error: Exception) -> bool:
     """Dit si la même requête, refaite plus tard, peut aboutir."""
@@ -27,7 +28,7 @@ def worth_retrying(task, task_run, state) -> bool:
 )
 def load_customers(url: str) -> pd.DataFrame:
     """Télécharge les clients."""
-    response = requests.get(url, timeout=5)
+    response = requests.get(url, timeout=TIMEOUT_SECONDS)
     response.raise_for_status()
     return churn.parse_customers(response.text, source=url)
 

@@ -1,0 +1,38 @@
+# tué par : test_prefect_does_the_waiting
+# message : votre code [0.6, 0.0, 0.3] s
+"""Le hasard est un `time.sleep` au début de la task, même quand tout va bien."""
+
+import random
+import time
+
+import pandas as pd
+import requests
+from prefect import flow, task
+
+from atelier import churn
+
+
+def backoff_delays(retries: int, base: float = 10, cap: float = 60) -> list[float]:
+    """Les attentes, en secondes, à placer avant chaque retry."""
+    return [min(base * 2**rank, cap) for rank in range(retries)]
+
+
+JITTER = random.Random(42)
+
+
+@task(
+    retries=5,  # après n'importe quelle erreur : les trier, c'était le kata 01
+    retry_delay_seconds=backoff_delays,
+)
+def load_customers(url: str) -> pd.DataFrame:
+    """Télécharge les clients."""
+    time.sleep(JITTER.random())
+    response = requests.get(url, timeout=5)
+    response.raise_for_status()
+    return churn.parse_customers(response.text, source=url)
+
+
+@flow
+def nightly_load(url: str) -> int:
+    """Télécharge les clients et les compte."""
+    return len(load_customers(url))
