@@ -52,7 +52,7 @@ def test_each_retry_waits_longer_up_to_the_cap(kata, run, clock, source):
     """Avant chaque retry, la task attend plus longtemps, jusqu'au plafond."""
     run(_without_jitter(kata.load_customers), source.url)
 
-    waits = _rounded(clock.retry_waits, 1)
+    waits = _rounded(clock.retry_waits)
     assert waits == [10, 20, 40, 60, 60], explain(
         expected="sans jitter, des attentes de [10, 20, 40, 60, 60] s avant les cinq retries",
         got=f"attentes : {waits} s",
@@ -66,7 +66,7 @@ def test_prefect_does_the_waiting(kata, run, clock, source):
 
     record = run(_without_jitter(kata.load_customers), source.url)
 
-    waits = (_rounded(clock.retry_waits, 1), _rounded(clock.student_waits, 1))
+    waits = (_rounded(clock.retry_waits), _rounded(clock.student_waits))
     assert (record.state.name, *waits) == ("Completed", [10, 20], []), explain(
         expected="après deux pannes, une task « Completed » ; Prefect a attendu [10, 20] s, votre code [] s",
         got=f"une task {record} ; Prefect a attendu {waits[0]} s, votre code {waits[1]} s",
@@ -93,7 +93,7 @@ def test_jitter_stretches_a_wait_by_half_at_most(kata, run, clock, source, monke
         clock.waits.clear()
         monkeypatch.setattr(random, "uniform", draw)
         run(kata.load_customers, source.url)
-        ranges.append(_rounded(clock.retry_waits, 0))
+        ranges.append(_rounded(clock.retry_waits))
 
     assert ranges == [[6, 13, 25, 38, 38], [15, 30, 60, 90, 90]], explain(
         expected="selon le tirage, de [6, 13, 25, 38, 38] à [15, 30, 60, 90, 90] s d'attente",
@@ -124,6 +124,6 @@ def _without_jitter(load_customers: Callable) -> Callable:
     return load_customers.with_options(retry_jitter_factor=None) if is_task else load_customers
 
 
-def _rounded(seconds: list[float], digits: int) -> list[float]:
+def _rounded(seconds: list[float]) -> list[int]:
     # Prefect déduit de chaque attente les quelques millisecondes qu'il vient de passer à la préparer.
-    return [round(value, digits or None) for value in seconds]
+    return [round(value) for value in seconds]

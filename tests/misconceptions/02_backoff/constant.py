@@ -1,5 +1,5 @@
 # tué par : test_each_retry_waits_longer_up_to_the_cap
-# message : attentes : [10.0, 10.0, 10.0, 10.0, 10.0] s
+# message : attentes : [10, 10, 10, 10, 10] s
 """Prefect attend toujours 10 s : la fonction n'est pas branchée."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
 # tué par : test_each_retry_waits_longer_up_to_the_cap
-# message : attentes : [10.0, 20.0, 40.0, 40.0, 40.0] s
+# message : attentes : [10, 20, 40, 40, 40] s
 """Trois attentes pour cinq retries : Prefect répète la dernière."""
 
 import pandas as pd

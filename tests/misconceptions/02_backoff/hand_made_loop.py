@@ -1,5 +1,5 @@
 # tué par : test_prefect_does_the_waiting
-# message : Prefect a attendu [] s, votre code [10.0, 20.0] s
+# message : Prefect a attendu [] s, votre code [10, 20] s
 """Une boucle et des `time.sleep` à la main : Prefect ne voit rien."""
 
 import time

@@ -1,5 +1,5 @@
 # tué par : test_each_retry_waits_longer_up_to_the_cap
-# message : attentes : [10.0, 20.0, 40.0, 80.0, 160.0] s
+# message : attentes : [10, 20, 40, 80, 160] s
 """Le doublement tout fait de Prefect, qui n'a pas de plafond."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
 # tué par : test_each_retry_waits_longer_up_to_the_cap
-# message : attentes : [13.2, 20.5, 45.5, 64.5, 74.7] s
+# message : attentes : [13, 20, 45, 67, 82] s
 """Un hasard tiré une fois pour toutes, au chargement du fichier."""
 
 import random

@@ -1,5 +1,5 @@
 # tué par : test_each_retry_waits_longer_up_to_the_cap
-# message : attentes : [10.0, 10.0, 10.0, 10.0, 10.0] s
+# message : attentes : [10, 10, 10, 10, 10] s
 """Une seule attente donnée : Prefect la répète."""
 
 import pandas as pd

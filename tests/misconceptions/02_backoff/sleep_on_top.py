@@ -1,5 +1,5 @@
 # tué par : test_prefect_does_the_waiting
-# message : Prefect a attendu [10.0, 20.0] s, votre code [10.0, 10.0] s
+# message : Prefect a attendu [10, 20] s, votre code [10, 10] s
 """Un `time.sleep` en plus des attentes de Prefect."""
 
 import time

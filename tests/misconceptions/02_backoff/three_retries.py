@@ -1,5 +1,5 @@
 # tué par : test_each_retry_waits_longer_up_to_the_cap
-# message : attentes : [10.0, 20.0, 40.0] s
+# message : attentes : [10, 20, 40] s
 """Le nombre de retries a changé en route."""
 
 import pandas as pd

@@ -1,0 +1,109 @@
+"""Quoi que contienne le fichier d'un étudiant, pytest rend un verdict court et passe au test suivant."""
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.hostile_files import CONTAINED, GOOD, Hostile
+from tests.katas import PytestRun, Workshop
+
+TEST = '''\
+import pytest
+
+from atelier.verdict import explain
+
+
+@pytest.mark.todo(1)
+def test_{name}(kata, run):
+    """Le flow rend 42."""
+    record = run(kata.answer)
+
+    assert record.value == 42, explain(expected="42", got=record.value or record)
+'''
+DEADLINE_SECONDS = 1.0
+MAX_LINES = 12
+# Fait comme si un paquet de l'atelier manquait : il existe, mais plus aucun chemin n'y mène.
+WITHOUT_PACKAGE = '''\
+from functools import partial
+from importlib.machinery import PathFinder
+
+
+def find_spec(original, name, *path):
+    return None if name == "discord_webhook" else original(name, *path)
+
+
+PathFinder.find_spec = partial(find_spec, PathFinder.find_spec)
+'''
+
+
+@dataclass(frozen=True)
+class Session:
+    """Une session de pytest sur tous les fichiers hostiles, et la durée de chaque test."""
+
+    run: PytestRun
+    seconds: dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    root = tmp_path_factory.mktemp("hostile")
+    workshop = Workshop(root)
+    for number, file in enumerate([*CONTAINED, Hostile("control", GOOD)], start=100):
+        _write(workshop, file, str(number)[1:])
+    (root / "missing").mkdir()
+    (root / "missing" / "sitecustomize.py").write_text(WITHOUT_PACKAGE, encoding="utf-8")
+
+    run = workshop.pytest(
+        "-o", f"kata_deadline={DEADLINE_SECONDS}", "--junitxml=report.xml", env={"PYTHONPATH": "missing"}
+    )
+
+    cases = ElementTree.parse(root / "report.xml").iter("testcase") if (root / "report.xml").exists() else []
+    return Session(run, {case.attrib["name"]: float(case.attrib["time"]) for case in cases})
+
+
+@pytest.mark.parametrize("file", CONTAINED, ids=lambda file: file.name)
+def test_file_gets_its_verdict(file: Hostile, session: Session) -> None:
+    """Le verdict dit ce que le fichier fait de mal, à sa ligne ; un fichier juste est vert."""
+    verdict = session.run.verdicts().get(f"test_{file.name}", "")
+
+    expected = [*file.verdict, *([f"{file.name}.py:{file.line}\n"] if file.line else [])]
+    assert ([], bool(expected)) == ([part for part in expected if part not in verdict], bool(verdict)), verdict
+
+
+@pytest.mark.parametrize("file", [file for file in CONTAINED if file.verdict], ids=lambda file: file.name)
+def test_verdict_is_short(file: Hostile, session: Session) -> None:
+    """Un échec tient en douze lignes, titre compris, sans caractère de contrôle."""
+    lines = session.run.verdicts().get(f"test_{file.name}", "").rstrip("\n").split("\n")[1:]
+
+    assert 0 < len(lines) < MAX_LINES
+    assert all(line.isprintable() and len(line) <= 120 for line in lines), lines
+
+
+@pytest.mark.parametrize("file", CONTAINED, ids=lambda file: file.name)
+def test_file_costs_little_more_than_its_deadline(file: Hostile, session: Session) -> None:
+    """Le délai accordé à un fichier est tenu, quoi qu'il fasse."""
+    assert session.seconds[f"test_{file.name}"] < DEADLINE_SECONDS + 5
+
+
+def test_last_kata_is_still_green(session: Session) -> None:
+    """Après tous ces fichiers, un fichier juste est encore vert."""
+    assert "test_control" in session.seconds
+    assert "test_control" not in session.run.verdicts()
+
+
+def test_session_ends_normally(session: Session) -> None:
+    """Le code de retour est 1, et le compte de pytest est juste."""
+    failed = sum(bool(file.verdict) for file in CONTAINED)
+
+    assert (1, f"{failed} failed, {len(CONTAINED) + 1 - failed} passed") == (
+        session.run.code,
+        session.run.output.strip().splitlines()[-1].strip("= ").partition(" in ")[0],
+    )
+
+
+def _write(workshop: Workshop, file: Hostile, number: str) -> None:
+    workshop.write_kata(
+        f"{number}_{file.name}", file.name, test=TEST.format(name=file.name), code=file.code
+    )
