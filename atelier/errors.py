@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+# `-B` : les paquets sont réinstallés même si le verrou n'a pas changé.
+REINSTALL = "make -B up"
+
 
 class EnvironmentProblem(Exception):
     """La machine est en cause, pas l'étudiant : le message dit quoi, `repair` la commande qui répare."""

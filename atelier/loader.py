@@ -1,10 +1,12 @@
 """Charge le module d'un kata par son chemin, neuf à chaque fois, et traduit ce qui peut mal tourner."""
 
+import builtins
 import difflib
 import importlib.machinery
 import importlib.util
 import itertools
 import linecache
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from atelier.errors import EnvironmentProblem, StudentMistake
+from atelier.errors import REINSTALL, EnvironmentProblem, StudentMistake
 from atelier.paths import ROOT, shown
 
 _counter = itertools.count()
@@ -77,6 +79,23 @@ def loaded_module(source: KataSource) -> Iterator[KataModule]:
         sys.modules.pop(name, None)
 
 
+@contextmanager
+def restored_process() -> Iterator[None]:
+    """Rend ensuite ce qu'un fichier peut changer pour tout le monde : dossier, environnement, `sys`, `builtins`."""
+    directory, environment, path = Path.cwd(), os.environ.copy(), sys.path.copy()
+    names, limit, trace = vars(builtins).copy(), sys.getrecursionlimit(), sys.gettrace()
+    try:
+        yield
+    finally:
+        sys.settrace(trace)
+        sys.setrecursionlimit(limit)
+        vars(builtins).update(names)
+        sys.path[:] = path
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(directory)
+
+
 def _compile(source: KataSource) -> object:
     content = _read(source)
     try:
@@ -134,20 +153,18 @@ def _execute(code: object, module: KataModule, source: KataSource) -> None:
             path=source.path,
             line=line_in(error, source.path),
         ) from error
-    except ModuleNotFoundError as error:
-        _explain_missing_package(error, source)
 
 
-def _explain_missing_package(error: ModuleNotFoundError, source: KataSource) -> None:
-    package = (error.name or "").partition(".")[0]
-    if package in _workshop_packages() and importlib.util.find_spec(package) is None:
-        raise EnvironmentProblem(f"le paquet « {package} » n'est pas installé", "make up") from error
-    raise StudentMistake(
+def explain_missing_package(error: ModuleNotFoundError) -> EnvironmentProblem | StudentMistake:
+    """Distingue un paquet de l'atelier qui n'est pas installé d'un nom qui n'existe pas."""
+    name = (error.name or str(error)).partition(".")[0]
+    package = _workshop_packages().get(name)
+    if package and importlib.util.find_spec(name) is None:
+        return EnvironmentProblem(f"le paquet « {package} » n'est pas installé", REINSTALL)
+    return StudentMistake(
         expected="des imports de paquets installés",
-        got=f"« {error.name} » n'existe pas : une faute de frappe ?",
-        path=source.path,
-        line=line_in(error, source.path),
-    ) from error
+        got=f"« {error.name or error} » n'existe pas : une faute de frappe ?",
+    )
 
 
 def line_in(error: BaseException, path: Path | str) -> int | None:
@@ -160,8 +177,9 @@ def line_in(error: BaseException, path: Path | str) -> int | None:
     return line
 
 
-def _workshop_packages() -> set[str]:
+def _workshop_packages() -> dict[str, str]:
+    """Les paquets du verrou, par le nom sous lequel on les importe."""
     lock = ROOT / "requirements.lock"
     text = lock.read_text(encoding="utf-8") if lock.exists() else ""
     names = re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*\])?==", text, flags=re.MULTILINE)
-    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
+    return {IMPORTED_AS.get(name, name.replace("-", "_")): name for name in names}

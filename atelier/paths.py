@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# Noté au départ : le code d'un étudiant peut changer de dossier, ou supprimer celui où il est.
+STARTED_IN = Path.cwd()
 
 
 def state_dir() -> Path:
@@ -14,6 +16,6 @@ def state_dir() -> Path:
 
 
 def shown(path: Path | str) -> str:
-    """Le chemin tel qu'on l'affiche : relatif au dossier courant quand il s'y trouve."""
+    """Le chemin tel qu'on l'affiche : relatif au dossier où la commande a été lancée quand il s'y trouve."""
     path = Path(path)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    return str(path.relative_to(STARTED_IN)) if path.is_relative_to(STARTED_IN) else str(path)

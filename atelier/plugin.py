@@ -5,6 +5,7 @@ doivent donner un message, et la collecte rester immédiate.
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -16,9 +17,9 @@ import pytest
 from atelier.course import source_of
 from atelier.errors import EnvironmentProblem, StudentMistake
 from atelier.guard import Guard
-from atelier.loader import KataModule, loaded_module
+from atelier.loader import KataModule, explain_missing_package, loaded_module, restored_process
 from atelier.paths import ROOT
-from atelier.prefect_session import connected, prepare_environment
+from atelier.prefect_session import connected, one_tls_context, prepare_environment
 from atelier.report import SOURCE, Reporter, last_words
 
 if TYPE_CHECKING:
@@ -86,11 +87,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Lance le serveur Prefect dès que l'on sait qu'il servira : il démarre pendant les imports."""
     if session.config.option.collectonly:
         return
-    if any("prefect_server" in getattr(item, "fixturenames", ()) for item in session.items):
+    if any(map(_needs_prefect, session.items)):
         from atelier.prefect_server import launch_server
 
         with _environment_problems_wait():
             launch_server()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Après la panne du serveur, les tests suivants le disent aussitôt."""
+    if _needs_prefect(item) and (outage := item.config.stash[REPORTER].outage):
+        raise outage
 
 
 @pytest.hookimpl(wrapper=True)
@@ -116,9 +123,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> "Iterator[Server]":
+def prefect_server(_results: Path, request: pytest.FixtureRequest) -> "Iterator[Server]":
     """Le serveur Prefect de l'atelier, prêt, auquel Prefect est connecté."""
     from atelier.prefect_server import launch_server, wait_until_ready
 
@@ -129,7 +134,8 @@ def prefect_server(
             # Maintenant : Prefect est importé, et aucun thread ne tourne encore.
             request.getfixturevalue("_second_process")
         wait_until_ready(server)
-    with connected(server, tmp_path_factory.mktemp("results")):
+    request.config.stash[REPORTER].server = server
+    with connected(server, _results), one_tls_context():
         yield server
 
 
@@ -142,11 +148,17 @@ def clock(prefect_server: "Server", request: pytest.FixtureRequest) -> "Iterator
         yield clock
 
 
+@pytest.fixture(scope="session")
+def _results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
 @pytest.fixture
-def storage(prefect_server: "Server", tmp_path: Path) -> Iterator[Path]:
-    """Un dossier de résultats Prefect vide, pour ce test seul."""
-    with connected(prefect_server, tmp_path / "results"):
-        yield tmp_path / "results"
+def storage(_results: Path) -> Path:
+    """Le dossier des résultats Prefect, vidé avant chaque test : en changer coûterait 60 ms de réglages."""
+    shutil.rmtree(_results, ignore_errors=True)
+    _results.mkdir(exist_ok=True)
+    return _results
 
 
 @pytest.fixture(scope="session")
@@ -167,7 +179,7 @@ def run(
 
     def run(flow_or_task: Callable[..., Any], *arguments: Any, **parameters: Any) -> "RunRecord":
         record = _probe.run(flow_or_task, *arguments, **parameters)
-        request.config.stash[REPORTER].saw_flow_run(request.node.nodeid, _probe.last_flow_run)
+        request.config.stash[REPORTER].saw_run(request.node.nodeid, _probe.last_flow_run, record.error)
         return record
 
     return run
@@ -205,11 +217,15 @@ def run_elsewhere(
 
 
 @pytest.fixture
-def load_kata(request: pytest.FixtureRequest, clock: "SimulatedClock") -> "Iterator[Callable[[], KataModule]]":
+def load_kata(request: pytest.FixtureRequest) -> "Iterator[Callable[[], KataModule]]":
     """De quoi charger le module testé plusieurs fois, neuf à chaque fois."""
     config, source = request.config, request.node.stash[SOURCE]
     config.stash[STUDENT_FILES].add(str(source.path))
-    with ExitStack() as modules:
+    if _needs_prefect(request.node):
+        # Dès le chargement : le fichier peut garder un `sleep` importé, ou lancer un flow.
+        request.getfixturevalue("clock")
+        request.getfixturevalue("storage")
+    with restored_process(), ExitStack() as modules:
 
         def load() -> KataModule:
             with config.stash[GUARD].watching():
@@ -222,6 +238,12 @@ def load_kata(request: pytest.FixtureRequest, clock: "SimulatedClock") -> "Itera
 def kata(load_kata: "Callable[[], KataModule]") -> KataModule:
     """Le module testé : celui de l'étudiant, la solution, ou celui de `--impl`."""
     return load_kata()
+
+
+def _needs_prefect(item: pytest.Item) -> bool:
+    source = item.stash.get(SOURCE, None)
+    by_name = source is not None and source.module.startswith("prefect_")
+    return by_name or "prefect_server" in getattr(item, "fixturenames", ())
 
 
 def _only_runs_katas(config: pytest.Config) -> bool:
@@ -266,7 +288,7 @@ def _import_prefect() -> None:
         import prefect.flow_engine
         import prefect.task_engine  # noqa: F401
     except ModuleNotFoundError as error:
-        raise EnvironmentProblem(f"le paquet « {error.name} » n'est pas installé", "make up") from error
+        raise explain_missing_package(error) from error
 
 
 def _deadline(config: pytest.Config) -> float:

@@ -16,8 +16,9 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from atelier.clock import real_sleep
 from atelier.errors import EnvironmentProblem, StudentMistake
+from atelier.verdict import text_of
 
-RECORDING_SECONDS = 20.0
+RECORDING_SECONDS = 10.0  # moins que le délai d'un test : la panne du serveur n'est pas celle de l'étudiant
 POLL_SECONDS = 0.03  # plus souvent, les lectures ralentiraient le serveur qui enregistre
 
 
@@ -51,8 +52,9 @@ class RunRecord:
         return tuple(run for run in self.task_runs if run.task == task)
 
     def __str__(self) -> str:
-        reason = f", {type(self.error).__name__} : {str(self.error).strip()[:200]}" if self.error else ""
-        return f"{self.state.name}{reason}"
+        if self.error is None:
+            return str(self.state.name)
+        return f"{self.state.name}, {type(self.error).__name__} : {text_of(self.error).strip()[:200]}"
 
 
 class Probe:
@@ -85,11 +87,10 @@ class Probe:
         Lève `StudentMistake` si ce n'est ni un flow ni une task, `NotImplementedError` si un TODO reste à
         faire, `EnvironmentProblem` si le serveur n'enregistre rien.
         """
-        name = getattr(flow_or_task, "__name__", str(flow_or_task))
+        name = getattr(flow_or_task, "__name__", repr(flow_or_task))
         if not hasattr(flow_or_task, "with_options"):
             raise StudentMistake(
-                expected=f"« {name} » connu de Prefect : un flow ou une task",
-                got="une fonction Python ordinaire",
+                expected=f"« {name} » connu de Prefect : un flow ou une task", got=_kind(flow_or_task)
             )
         is_flow = isinstance(flow_or_task, Flow)
         if is_flow:
@@ -101,7 +102,7 @@ class Probe:
         self.last_flow_run = state.state_details.flow_run_id or self.last_flow_run
         value = state.result(raise_on_failure=False)
         error = value if isinstance(value, BaseException) else None
-        if isinstance(error, NotImplementedError):
+        if isinstance(error, NotImplementedError | ModuleNotFoundError):
             raise error
         return RunRecord(state, None if error else value, error, _in_order(task_runs))
 
@@ -124,6 +125,12 @@ class Probe:
     def _is_up_to_date(self, run: TaskRun) -> bool:
         emitted = self._last[run.id].state
         return run.state is not None and emitted is not None and run.state.id == emitted.id
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, type):
+        return "une classe"
+    return "une fonction Python ordinaire" if callable(value) else f"une valeur, {value!r:.80}"
 
 
 def _in_order(runs: list[TaskRun]) -> tuple[Attempt, ...]:

@@ -24,6 +24,8 @@ from atelier.paths import shown, state_dir
 DEFAULT_URL = "http://127.0.0.1:4200/api"
 START_SECONDS = 90
 STOP_SECONDS = 10
+# Sur deux cœurs occupés, un serveur sain met parfois plusieurs secondes à répondre.
+PATIENCE_SECONDS = 10.0
 # Un démarrage par `uvicorn` : un seul processus, donc un seul numéro à retrouver et à arrêter.
 COMMAND = ("-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--log-level", "warning")
 SETTINGS = {
@@ -214,8 +216,7 @@ def _free_port() -> int:
 
 
 def _is_usable(record: _Record) -> bool:
-    # Sur deux cœurs occupés, un serveur sain met parfois plusieurs secondes à répondre.
-    return record.fingerprint == fingerprint() and _is_alive(record) and is_ready(record.url, timeout=10.0)
+    return record.fingerprint == fingerprint() and _is_alive(record) and is_ready(record.url, PATIENCE_SECONDS)
 
 
 def _is_starting(record: _Record) -> bool:

@@ -1,9 +1,13 @@
 """Branche Prefect sur le serveur de l'atelier, sans toucher aux réglages de l'utilisateur."""
 
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 from atelier.errors import EnvironmentProblem
 from atelier.paths import state_dir
@@ -44,6 +48,16 @@ def connected(server: Server, storage: Path) -> Iterator[None]:
             settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         }
     ):
+        yield
+
+
+@contextmanager
+def one_tls_context() -> Iterator[None]:
+    """Partage un seul contexte TLS entre les clients de Prefect : le refaire à chaque run coûte 45 ms, pour du HTTP."""
+    import prefect.client.orchestration
+
+    shared = SimpleNamespace(**vars(ssl) | {"create_default_context": cache(ssl.create_default_context)})
+    with patch.object(prefect.client.orchestration, "ssl", shared):
         yield
 
 

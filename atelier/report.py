@@ -10,10 +10,10 @@ from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 
 from atelier.course import Score, hints, kata_folders, render_progress
-from atelier.errors import StudentMistake
+from atelier.errors import EnvironmentProblem, StudentMistake
 from atelier.loader import KataSource
 from atelier.paths import ROOT, shown
-from atelier.prefect_server import running_server, ui_url
+from atelier.prefect_server import PATIENCE_SECONDS, Server, is_ready, running_server, ui_url
 
 SOURCE = pytest.StashKey[KataSource]()
 SCORES = "atelier/scores"
@@ -53,11 +53,15 @@ class Reporter:
         self._explained: set[tuple[str, object, int | None]] = set()
         self._results: dict[str, dict[str, bool]] = {}
         self._flow_runs: dict[str, UUID] = {}
+        self._run_errors: dict[str, BaseException | None] = {}
         self.ran_katas = False
         self.exit_status = 0
+        self.server: Server | None = None
+        self.outage: EnvironmentProblem | None = None
 
-    def saw_flow_run(self, nodeid: str, flow_run: UUID | None) -> None:
-        """Retient le dernier flow run d'un test, pour pouvoir y renvoyer."""
+    def saw_run(self, nodeid: str, flow_run: UUID | None, error: BaseException | None) -> None:
+        """Retient le dernier run d'un test, pour y renvoyer, et l'erreur qui l'a fait échouer."""
+        self._run_errors[nodeid] = error
         if flow_run:
             self._flow_runs[nodeid] = flow_run
 
@@ -106,8 +110,10 @@ class Reporter:
         from atelier.verdict import Outcome, judge
 
         marker = item.get_closest_marker("todo")
+        self._check_server()
         verdict = judge(
-            error,
+            self.outage or error,
+            run_error=self._run_errors.get(item.nodeid),
             source=source,
             rule=_rule(item),
             todo=marker.args[0] if marker else None,
@@ -125,6 +131,14 @@ class Reporter:
         self._explained.add(key)
         report.longrepr = VerdictRepr(verdict.render(), brief=brief)
         report.sections = []
+
+    def _check_server(self) -> None:
+        """Un serveur mort pendant un test se reconnaît à ce qu'il ne répond plus, quoi que le test ait vu."""
+        if self.server is None or self.outage or is_ready(self.server.url, PATIENCE_SECONDS):
+            return
+        self.outage = EnvironmentProblem(
+            f"le serveur Prefect ne répond plus ({self.server.url})", "make down && make up, puis relancez pytest"
+        )
 
     def _is_student_run(self) -> bool:
         chosen = self._config.getoption("solutions") or self._config.getoption("impl")

@@ -174,7 +174,7 @@ def _answer(job: Job) -> "RunRecord | _Mistake":
 
 
 def _run(job: Job) -> "RunRecord":
-    from prefect.client.orchestration import get_client
+    from prefect.context import SyncClientContext
 
     from atelier.clock import SimulatedClock, simulated_time
     from atelier.prefect_probe import Probe
@@ -187,8 +187,8 @@ def _run(job: Job) -> "RunRecord":
         simulated_time(clock, is_student_code),
         _other_hashes(is_student_code),
         loaded_module(job.source) as kata,
-        get_client(sync_client=True) as client,
-        Probe(client).listening() as probe,
+        SyncClientContext.get_or_create() as context,
+        Probe(context.client).listening() as probe,
     ):
         return probe.run(getattr(kata, job.name), *job.arguments, **job.parameters)
 

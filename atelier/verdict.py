@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from atelier import stubs
 from atelier.errors import EnvironmentProblem, Interruption, StudentMistake
-from atelier.loader import KataSource, line_in
+from atelier.loader import KataSource, explain_missing_package, line_in
 from atelier.paths import ROOT, shown
 
 WIDTH = 110
+LONGEST_TEXT = 5000
 MAX_LINES = 11  # avec le titre que pytest met au-dessus : douze
 PRINTED_LINES = 3
 
@@ -58,26 +59,36 @@ def explain(*, expected: object, got: object) -> str:
 
 
 def judge(
-    error: BaseException, *, source: KataSource, rule: str, todo: int | None, printed: str = ""
+    error: BaseException,
+    *,
+    source: KataSource,
+    rule: str,
+    todo: int | None,
+    run_error: BaseException | None = None,
+    printed: str = "",
 ) -> Verdict:
     """Le verdict d'une exception levée par un test du kata `source`.
 
     `todo` est le numéro du TODO que vise le test ; celui d'un `NotImplementedError("TODO n")` l'emporte.
+    `run_error` est l'erreur du dernier run de ce test : une assertion ne dit pas d'elle-même quelle ligne l'a levée.
     """
+    error = _root(error)
     if isinstance(error, EnvironmentProblem):
         return Verdict(Outcome.ENVIRONMENT, rule, expected=str(error), got=error.repair)
     remaining = _remaining_todo(error)
     todo = remaining or todo
-    verdict = replace(_explained(error, source), rule=rule, todo=todo, where=_where(error, source, todo))
+    verdict = replace(_explained(error), rule=rule, todo=todo, where=_where(error, source, todo))
     if remaining:
         return replace(verdict, outcome=Outcome.TODO, expected="du code à la place du TODO", got="le TODO")
     if stubs.is_untouched(source.path):
         return replace(verdict, outcome=Outcome.TODO)
-    lines = [line[:WIDTH] for line in printed[-5000:].splitlines() if line.strip()]
+    if run_error and (line := _blunder_line(run_error, source)):
+        verdict = replace(verdict, where=f"{shown(source.path)}:{line}")
+    lines = [_printable(line)[:WIDTH] for line in printed[-LONGEST_TEXT:].splitlines() if line.strip()]
     return replace(verdict, printed=tuple(lines[-PRINTED_LINES:]))
 
 
-def _explained(error: BaseException, source: KataSource) -> Verdict:
+def _explained(error: BaseException) -> Verdict:
     verdict = Verdict(Outcome.WRONG, rule="", example=_example(error))
     if isinstance(error, StudentMistake):
         return replace(verdict, expected=error.expected, got=error.got)
@@ -85,12 +96,30 @@ def _explained(error: BaseException, source: KataSource) -> Verdict:
         return replace(verdict, expected="du code qui laisse Python continuer", got="un appel à `exit`")
     if isinstance(error, Interruption):
         return replace(verdict, expected="du code qui se termine", got="une interruption")
-    if isinstance(error, AssertionError) and (parts := _assertion_parts(str(error))):
+    text = text_of(error)
+    if isinstance(error, AssertionError) and (parts := _assertion_parts(text)):
         return replace(verdict, expected=parts["attendu"], got=parts["obtenu"])
-    reason = str(error).strip().split("\n")[0]
+    reason = text.strip().split("\n")[0]
     return replace(
-        verdict, expected="du code qui s'exécute sans erreur", got=f"{type(error).__name__} : {reason}"
+        verdict,
+        expected="du code qui s'exécute sans erreur",
+        got=f"{type(error).__name__} : {reason}" if reason else type(error).__name__,
     )
+
+
+def text_of(error: BaseException) -> str:
+    """Le message d'une exception, raccourci ; certaines ne savent pas se décrire."""
+    try:
+        return str(error)[:LONGEST_TEXT]
+    except Exception:
+        return ""
+
+
+def _root(error: BaseException) -> BaseException:
+    """L'erreur à expliquer : la première d'un groupe, la raison d'un import raté."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return explain_missing_package(error).with_traceback(error.__traceback__) if isinstance(error, ModuleNotFoundError) else error
 
 
 def _assertion_parts(text: str) -> dict[str, str] | None:
@@ -130,6 +159,16 @@ def _where(error: BaseException, source: KataSource, todo: int | None) -> str:
     return f"{shown(source.path)}:{line}" if line else shown(source.path)
 
 
+def _blunder_line(error: BaseException, source: KataSource) -> int | None:
+    """La ligne d'une erreur que le fichier fait lui-même ; celle d'un `requests.get` qui échoue n'apprendrait rien."""
+    traceback = error.__traceback__
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    raised_here = traceback is not None and traceback.tb_frame.f_code.co_filename == str(source.path)
+    misuse = isinstance(error, TypeError | NameError | AttributeError | ImportError)
+    return line_in(error, source.path) if raised_here or misuse else None
+
+
 def _todo_line(source: KataSource, todo: int | None) -> int | None:
     """La ligne du TODO dans le fichier testé ou, si le commentaire n'y est plus, celle de sa fonction."""
     solution = ROOT / "solutions" / source.folder / f"{source.module}.py"
@@ -150,11 +189,16 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _printable(text: str) -> str:
+    # Un code d'échappement pourrait effacer l'écran, un caractère isolé faire échouer l'affichage.
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def _labelled(label: str, text: str) -> list[str]:
     if not text:
         return []
     indent = " " * 12
-    text = " ".join(text.split())
+    text = " ".join(_printable(text[:LONGEST_TEXT]).split())
     return textwrap.wrap(
         text,
         WIDTH,

@@ -1,5 +1,5 @@
 # tué par : test_jitter_stretches_a_wait_by_half_at_most
-# message : à [25, 50, 100, 150, 150] s
+# message : à [25, 150] s
 """« Moitié plus long » compris comme un multiplicateur."""
 
 import pandas as pd

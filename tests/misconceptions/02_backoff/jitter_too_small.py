@@ -1,5 +1,5 @@
 # tué par : test_jitter_stretches_a_wait_by_half_at_most
-# message : à [10, 21, 42, 63, 63] s
+# message : à [10, 63] s
 """Un hasard de 5 % : le troupeau reste groupé."""
 
 import pandas as pd
