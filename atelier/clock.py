@@ -77,14 +77,17 @@ def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]
     import prefect.utilities.engine
 
     real_now = prefect.types._datetime.now
+    start = real_now("UTC")
 
     def now(tz: Any = "UTC") -> datetime.datetime:
-        # Pendulum garderait l'arrondi de la microseconde ; timedelta suffit, sur les deux types de dates.
-        return real_now(tz) + clock.ahead()
+        # L'heure ne passe pas d'elle-même : le moteur retranche l'heure courante de l'heure prévue, et doit
+        # retrouver exactement le délai écrit, même sur une machine chargée.
+        moment = real_now(tz)
+        since_start = datetime.timedelta(seconds=(moment - start).total_seconds())
+        return moment - since_start + clock.ahead()
 
     def engine_sleep(seconds: float) -> None:
-        # Le moteur soustrait l'heure courante à l'heure prévue : à la milliseconde près, c'est le délai écrit.
-        clock.sleep(round(seconds, 2), by_prefect=True)
+        clock.sleep(round(seconds, 3), by_prefect=True)
 
     async def engine_sleep_async(seconds: float) -> None:
         engine_sleep(seconds)

@@ -4,6 +4,7 @@ Sous Linux et macOS, une alarme interrompt le thread principal, même bloqué. W
 thread de garde y interrompt les boucles en Python, et pytest-timeout reste le dernier recours.
 """
 
+import builtins
 import ctypes
 import os
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from _pytest.outcomes import OutcomeException
+from _pytest.outcomes import Exit, OutcomeException
 
 from atelier.errors import Interruption, StudentMistake
 
@@ -65,10 +66,13 @@ class Guard:
 
     @contextmanager
     def no_exit(self) -> Iterator[None]:
-        """Empêche le code d'étudiant de terminer pytest par `os._exit` ou `os.abort`."""
+        """Empêche le code d'étudiant de tuer pytest, ou de le suspendre à une question que personne ne verra."""
+        exits = "du code qui laisse Python continuer", "un appel à os.{}, qui tue Python"
+        question = "du code qui ne pose pas de question", "un appel à `{}`"
         with (
-            _replaced(os, "_exit", self._refusing("_exit", os._exit)),
-            _replaced(os, "abort", self._refusing("abort", os.abort)),
+            _replaced(os, "_exit", self._refusing(os._exit, *exits)),
+            _replaced(os, "abort", self._refusing(os.abort, *exits)),
+            _replaced(builtins, "input", self._refusing(input, *question)),
         ):
             yield
 
@@ -116,26 +120,25 @@ class Guard:
 
     def _disguised_exit(self, error: BaseException | None) -> StudentMistake | None:
         """La faute d'un code qui lève ce par quoi pytest s'arrête, ou saute un test."""
-        if not isinstance(error, KeyboardInterrupt | OutcomeException):
+        if not isinstance(error, KeyboardInterrupt | OutcomeException | Exit):
             return None
         traceback, place = error.__traceback__, None
         while traceback:
             code = traceback.tb_frame.f_code
             place = (code.co_filename, traceback.tb_lineno) if self._is_student_code(code.co_filename) else place
             traceback = traceback.tb_next
-        if place is None and isinstance(error, OutcomeException):
+        if place is None and not isinstance(error, KeyboardInterrupt):
             return None
         name = type(error).__name__
         return StudentMistake("du code qui laisse pytest continuer", f"votre code lève {name}", *(place or ()))
 
-    def _refusing(self, name: str, original: Callable[..., object]) -> Callable[..., object]:
+    def _refusing(self, original: Callable[..., object], expected: str, got: str) -> Callable[..., object]:
         def refuse(*arguments: object) -> object:
             place = self._place(sys._getframe(1), deep=False)
             if place is None:
                 return original(*arguments)
-            got = f"un appel à os.{name}, qui tue Python"
-            self._blame(expected="du code qui laisse Python continuer", got=got, place=place)
-            raise Interruption(f"os.{name}")
+            self._blame(expected=expected, got=got.format(original.__name__), place=place)
+            raise Interruption(original.__name__)
 
         return refuse
 

@@ -125,22 +125,19 @@ def _read(source: KataSource) -> bytes:
         ) from error
     try:
         importlib.util.decode_source(content)
+    except (UnicodeDecodeError, SyntaxError) as error:
+        got, line = _encoding_problem(content) or (f"un encodage inconnu ({error})", 1)
+        raise StudentMistake("un fichier enregistré en UTF-8", got, source.path, line) from error
+    return content
+
+
+def _encoding_problem(content: bytes) -> tuple[str, int] | None:
+    try:
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise StudentMistake(
-            expected="un fichier enregistré en UTF-8",
-            got=f"un octet qui n'en est pas ({error.object[error.start]:#x})",
-            path=source.path,
-            line=line,
-        ) from error
-    except SyntaxError as error:
-        raise StudentMistake(
-            expected="un fichier enregistré en UTF-8",
-            got=f"un encodage inconnu ({error})",
-            path=source.path,
-            line=1,
-        ) from error
-    return content
+        return f"un octet qui n'en est pas ({content[error.start]:#x})", line
+    return None
 
 
 def _execute(code: object, module: KataModule, source: KataSource) -> None:

@@ -113,7 +113,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Termine sans attendre les threads oubliés ni le démontage des modules : une demi-seconde gagnée."""
     reporter = config.stash.get(REPORTER, None)
-    if reporter and reporter.ran_katas and _runs_as_command():
+    if reporter and reporter.exit_status is not None and _runs_as_command():
         from atelier import warm
 
         warm.start()

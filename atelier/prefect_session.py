@@ -41,6 +41,8 @@ def connected(server: Server, storage: Path) -> Iterator[None]:
         {
             settings.PREFECT_API_URL: server.url,
             settings.PREFECT_API_KEY: None,
+            # Les adresses que Prefect affiche, telles que le navigateur les atteint.
+            settings.PREFECT_UI_URL: ui_url(server.url),
             settings.PREFECT_HOME: state_dir() / "prefect" / "client",
             settings.PREFECT_LOCAL_STORAGE_PATH: storage,
             settings.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,

@@ -1,6 +1,7 @@
 """Ce que l'étudiant lit : le verdict de chaque test rouge, son avancement, le prochain pas, les indices."""
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from _pytest._io import TerminalWriter
 from atelier.course import Score, hints, kata_folders, render_progress
 from atelier.errors import EnvironmentProblem, StudentMistake
 from atelier.loader import KataSource
+from atelier.memory import Memory
 from atelier.paths import ROOT, shown
 from atelier.prefect_server import PATIENCE_SECONDS, Server, is_ready, running_server, ui_url
 
@@ -44,7 +46,7 @@ class VerdictRepr(TerminalRepr):
 
 
 class Reporter:
-    """Les hooks du compte rendu. `ran_katas` dit si un kata a été joué, `exit_status` comment pytest finit."""
+    """Les hooks du compte rendu. `exit_status` dit comment pytest a fini de jouer des katas."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -54,8 +56,9 @@ class Reporter:
         self._results: dict[str, dict[str, bool]] = {}
         self._flow_runs: dict[str, UUID] = {}
         self._run_errors: dict[str, BaseException | None] = {}
-        self.ran_katas = False
-        self.exit_status = 0
+        self._memory = Memory(config)
+        self._tests: dict[str, set[str]] = {}
+        self.exit_status: int | None = None
         self.server: Server | None = None
         self.outage: EnvironmentProblem | None = None
 
@@ -66,7 +69,10 @@ class Reporter:
             self._flow_runs[nodeid] = flow_run
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Retire le résumé de pytest quand il n'y a que des katas : il répéterait les verdicts."""
+        """Note les tests de chaque kata ; s'il n'y a qu'eux, retire le résumé de pytest, qui répéterait les verdicts."""
+        for item in session.items:
+            if (source := item.stash.get(SOURCE, None)) and source.folder not in self._tests:
+                self._tests[source.folder] = _all_tests(item)
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         if terminal and not self._full and all(SOURCE in item.stash for item in session.items):
             terminal.reportchars = ""
@@ -78,18 +84,20 @@ class Reporter:
         source = item.stash.get(SOURCE, None)
         if source is None:
             return report
-        self.ran_katas = True
         if report.failed and call.excinfo:
             self._explain(item, call.excinfo.value, report, source)
         if report.when == "call" or report.failed:
             self._results.setdefault(source.folder, {})[item.name] = report.passed
         return report
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Garde le score de l'étudiant dans le cache de pytest."""
-        self.exit_status = int(exitstatus)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """Garde le score de l'étudiant dans le cache de pytest ; au retour, tout a été écrit et affiché."""
         if self._is_student_run():
-            self._config.cache.set(SCORES, self._updated_scores(session))
+            self._memory.set(SCORES, self._updated_scores())
+        yield
+        if self._results:
+            self.exit_status = int(session.exitstatus)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Écrit l'avancement, le prochain pas et l'adresse du run à regarder."""
@@ -142,23 +150,19 @@ class Reporter:
 
     def _is_student_run(self) -> bool:
         chosen = self._config.getoption("solutions") or self._config.getoption("impl")
-        return bool(self._results) and not chosen and self._config.cache is not None
+        return bool(self._results) and not chosen
 
-    def _updated_scores(self, session: pytest.Session) -> dict[str, dict[str, bool]]:
-        collected: dict[str, set[str]] = {}
-        for item in session.items:
-            if source := item.stash.get(SOURCE, None):
-                collected.setdefault(source.folder, set()).add(item.name)
-        scores: dict[str, dict[str, bool]] = dict(self._config.cache.get(SCORES, {}))
+    def _updated_scores(self) -> dict[str, dict[str, bool]]:
+        scores = self._memory.get(SCORES)
         for folder, results in self._results.items():
-            # Une sélection partielle (-k, un seul test) complète ce que l'on savait des autres tests.
-            known = scores.get(folder, {}) if len(collected[folder]) < len(scores.get(folder, {})) else {}
-            scores[folder] = known | dict.fromkeys(collected[folder] - set(known), False) | results
+            known = scores.get(folder, {})
+            # Tous les tests du fichier, et eux seuls : ni oubli après `-k` ou `-x`, ni fantôme après un renommage.
+            scores[folder] = {test: results.get(test, bool(known.get(test))) for test in self._tests[folder]}
         return scores
 
     def _scores(self) -> dict[str, Score]:
-        saved: dict[str, dict[str, bool]] = self._config.cache.get(SCORES, {})
-        return {folder: Score(sum(results.values()), len(results)) for folder, results in saved.items()}
+        saved = self._memory.get(SCORES)
+        return {folder: Score(sum(map(bool, tests.values())), len(tests)) for folder, tests in saved.items()}
 
     def _next_step(self) -> str:
         if self._failures:
@@ -174,20 +178,26 @@ class Reporter:
         return f"lisez katas/{remaining[0]}/README.md, puis pytest katas/{remaining[0]}"
 
     def _write_hint(self, terminal: pytest.TerminalReporter) -> None:
+        from atelier.verdict import Outcome
+
         terminal.section("indice")
         if not self._failures:
             terminal.line("Tout est vert : pas besoin d'indice.")
             return
         failure = self._failures[0]
+        if failure.verdict.outcome is Outcome.ENVIRONMENT:
+            terminal.line("L'environnement est en panne : réparez-le d'abord, comme le dit le message ci-dessus.")
+            return
         folder, todo = failure.source.folder, failure.verdict.todo
         known = hints(folder, todo) if todo else []
-        given: dict[str, int] = dict(self._config.cache.get(HINTS, {}))
-        rank = given.get(f"{folder}/{todo}", 0)
+        given = self._memory.get(HINTS).get(folder, {})
+        rank = given.get(str(todo), 0)
         if rank >= len(known):
             solution = shown(ROOT / "solutions" / folder / f"{failure.source.module}.py")
             terminal.line(f"Vous avez lu tous les indices de ce TODO. La solution : {solution}")
             return
-        self._config.cache.set(HINTS, given | {f"{folder}/{todo}": rank + 1})
+        if self._is_student_run():
+            self._memory.set(HINTS, self._memory.get(HINTS) | {folder: given | {str(todo): rank + 1}})
         terminal.line(f"TODO {todo}, indice {rank + 1} sur {len(known)} :", bold=True)
         terminal.line(known[rank])
 
@@ -197,6 +207,12 @@ class Reporter:
         server = running_server() if flow_run else None
         if server:
             terminal.line(f"À regarder   : {ui_url(server.url)}/runs/flow-run/{flow_run}")
+
+
+def _all_tests(item: pytest.Item) -> set[str]:
+    """Les noms de tous les tests du même fichier, y compris ceux que la ligne de commande n'a pas choisis."""
+    module = item.getparent(pytest.Module)
+    return {test.name for test in module.collect()} if module else {item.name}
 
 
 def last_words(mistake: StudentMistake) -> str:

@@ -76,11 +76,12 @@ class SecondProcess:
         self._connection.send(job)
         answer = self._receive(RUN_SECONDS + GRACE_SECONDS)
         if answer is None:
+            self._process.join(STOP_SECONDS)
             died = not self._process.is_alive()
             self._kill()
             raise StudentMistake(
                 expected="du code qui se termine, dans un autre processus aussi",
-                got="ce processus s'est arrêté" if died else f"pas de réponse après {RUN_SECONDS:g} s",
+                got="ce processus est mort" if died else f"pas de réponse après {RUN_SECONDS:g} s",
                 path=job.source.path,
             )
         if isinstance(answer, _Mistake):

@@ -163,7 +163,7 @@ ENDLESS_LOOPS = [
         "import asyncio\nfrom prefect import flow\n\n\n@flow\nasync def answer():\n    await asyncio.sleep(3600)\n",
         (WRONG,),
     ),
-    Hostile("endless_c_call", _task("return len(list(iter(int, 1)))  # ICI"), ENDLESS),
+    Hostile("endless_regex", _task("import re\nreturn re.match('(a+)+b', 'a' * 60)  # ICI"), ENDLESS),
 ]
 WAITS = [
     Hostile("sleep_at_import", _top("import time\ntime.sleep(3600)")),

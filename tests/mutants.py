@@ -32,6 +32,7 @@ COMPARISONS = {
     ast.IsNot: (ast.Is,),
 }
 OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.Pow: ast.Mult}
+COMMUTATIVE = ("min", "max")
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "True": "False"}
 
 
@@ -162,7 +163,7 @@ def _change_logic(node: ast.AST) -> Iterator[Alteration]:
             yield f"{type(operator).__name__} → {other.__name__}", lambda copied: setattr(copied, "op", other())
             for rank, operand in enumerate(node.values):
                 yield f"seulement {ast.unparse(operand)}", lambda copied, rank=rank: _become(copied, copied.values[rank])
-        case ast.Call(args=[first, second, *_]):
+        case ast.Call(func=function, args=[first, second, *_]) if ast.unparse(function) not in COMMUTATIVE:
             change = f"{ast.unparse(first)} et {ast.unparse(second)} échangés"
             yield change, lambda copied: copied.args.__setitem__(slice(0, 2), copied.args[1::-1])
         case ast.BinOp(op=operator):
