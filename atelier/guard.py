@@ -45,6 +45,7 @@ class Guard:
         self._seconds = seconds
         self._mistake: StudentMistake | None = None
         self._watching = False
+        self._abandoned: set[int | None] = set()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -143,7 +144,8 @@ class Guard:
         return refuse
 
     def _blame_running_code(self) -> None:
-        places = [self._place(frame) for frame in sys._current_frames().values()]
+        running = sys._current_frames().items()
+        places = [self._place(frame) for ident, frame in running if ident not in self._abandoned]
         place = next((place for place in places if place), None)
         got = f"pas de réponse après {self._seconds:g} s" + (" : une boucle sans fin ?" if place else "")
         self._blame(expected="du code qui se termine", got=got, place=place)
@@ -160,6 +162,7 @@ class Guard:
             if thread.is_alive():
                 got = f"le thread « {thread.name} » tourne encore"
                 self._blame(expected="un test qui finit sans rien laisser derrière lui", got=got, place=place)
+                self._abandoned.add(thread.ident)
                 _raise_in(thread)
 
     def _interrupt_threads(self) -> None:

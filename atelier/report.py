@@ -86,6 +86,8 @@ class Reporter:
             return report
         if report.failed and call.excinfo:
             self._explain(item, call.excinfo.value, report, source)
+        if not self._full:
+            report.sections = []  # ce qu'a affiché le code : le verdict en a gardé la fin
         if report.when == "call" or report.failed:
             self._results.setdefault(source.folder, {})[item.name] = report.passed
         return report
@@ -138,7 +140,6 @@ class Reporter:
         brief = verdict.outcome is not Outcome.WRONG and key in self._explained
         self._explained.add(key)
         report.longrepr = VerdictRepr(verdict.render(), brief=brief)
-        report.sections = []
 
     def _check_server(self) -> None:
         """Un serveur mort pendant un test se reconnaît à ce qu'il ne répond plus, quoi que le test ait vu."""

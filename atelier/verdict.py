@@ -84,7 +84,7 @@ def judge(
         return replace(verdict, outcome=Outcome.TODO)
     if run_error and (line := _blunder_line(run_error, source)):
         verdict = replace(verdict, where=f"{shown(source.path)}:{line}")
-    lines = [_printable(line)[:WIDTH] for line in printed[-LONGEST_TEXT:].splitlines() if line.strip()]
+    lines = [_printable(line)[: WIDTH - 12] for line in printed[-LONGEST_TEXT:].splitlines() if line.strip()]
     return replace(verdict, printed=tuple(lines[-PRINTED_LINES:]))
 
 

@@ -60,7 +60,7 @@ def _top(line: str) -> str:
 
 
 WRONG = "à corriger"
-ENDLESS = (WRONG, "attendu : du code qui se termine", "pas de réponse après 1 s")
+ENDLESS = (WRONG, "attendu : du code qui se termine", "pas de réponse après 2 s")
 LEFTOVER = (WRONG, "le thread", "tourne encore")
 
 UNREADABLE = [
@@ -93,18 +93,18 @@ NAMES = [
 ]
 IMPORTS = [
     Hostile("unknown_package", _top("import pandsa  # ICI"), (WRONG, "« pandsa » n'existe pas")),
-    Hostile("unknown_submodule", _top("import pandas.frames  # ICI"), (WRONG, "« pandas.frames » n'existe pas")),
+    Hostile("unknown_submodule", _top("import json.frames  # ICI"), (WRONG, "« json.frames » n'existe pas")),
     Hostile("unknown_name", _top("from prefect import tsk  # ICI"), (WRONG, "ImportError", "tsk")),
     Hostile("unknown_package_in_task", _task("import pandsa  # ICI"), (WRONG, "« pandsa » n'existe pas")),
     Hostile(
         "not_installed",
         _top("import discord_webhook"),
-        ("environnement en panne", "le paquet « discord-webhook » n'est pas installé", "réparer : make up"),
+        ("environnement en panne", "le paquet « discord-webhook » n'est pas installé", "réparer : make -B up"),
     ),
     Hostile(
         "not_installed_in_task",
         _task("import discord_webhook"),
-        ("environnement en panne", "le paquet « discord-webhook » n'est pas installé", "réparer : make up"),
+        ("environnement en panne", "le paquet « discord-webhook » n'est pas installé", "réparer : make -B up"),
     ),
 ]
 EXITS = [
@@ -135,7 +135,7 @@ EXITS = [
     Hostile("keyboard_interrupt_at_import", _top("raise KeyboardInterrupt  # ICI"), (WRONG, "KeyboardInterrupt")),
     Hostile("keyboard_interrupt", _task("raise KeyboardInterrupt  # ICI"), (WRONG, "KeyboardInterrupt")),
     Hostile("pytest_skip", _flow("import pytest\npytest.skip('non')  # ICI"), (WRONG, "Skipped")),
-    Hostile("pytest_exit", _flow("import pytest\npytest.exit('non')  # ICI"), (WRONG, "Exit")),
+    Hostile("pytest_exit", _flow("import pytest\npytest.exit('non')"), (WRONG, "Exit")),
     Hostile("pytest_exit_at_import", _top("import pytest\npytest.exit('non')  # ICI"), (WRONG, "Exit")),
     Hostile("generator_exit", _task("raise GeneratorExit  # ICI"), (WRONG, "GeneratorExit")),
 ]
@@ -149,7 +149,7 @@ ENDLESS_LOOPS = [
     Hostile(
         "loop_in_mapped_tasks", _task("while True: pass  # ICI", call="double.map([1, 2]).result()"), ENDLESS
     ),
-    Hostile("loop_with_except_exception", _task("while True:\n    try: 1 / 0  # ICI\n    except Exception: pass"), ENDLESS),
+    Hostile("loop_with_except_exception", _task("while True:\n    try: 1 / 0\n    except Exception: pass"), ENDLESS),
     Hostile(
         "endless_wait", _task("import threading\nthreading.Event().wait()  # ICI"), ENDLESS
     ),
@@ -160,8 +160,8 @@ ENDLESS_LOOPS = [
     ),
     Hostile(
         "endless_async_sleep",
-        "import asyncio\nfrom prefect import flow\n\n\n@flow\nasync def answer():\n    await asyncio.sleep(3600)\n",
-        (WRONG,),
+        _task("import asyncio\nasyncio.run(asyncio.sleep(3600))  # ICI"),
+        ENDLESS,
     ),
     Hostile("endless_regex", _task("import re\nreturn re.match('(a+)+b', 'a' * 60)  # ICI"), ENDLESS),
 ]
@@ -169,9 +169,9 @@ WAITS = [
     Hostile("sleep_at_import", _top("import time\ntime.sleep(3600)")),
     Hostile("sleep_in_task", _task("import time\ntime.sleep(3600)\nreturn 42")),
     Hostile("sleep_imported_by_name", _task("sleep(3600)\nreturn 42", head="from time import sleep")),
-    Hostile("sleep_in_submitted_task", _task("import time\ntime.sleep(3600)\nreturn 42", call="double.submit(21)")),
+    Hostile("sleep_in_submitted_task", _task("import time\ntime.sleep(3600)\nreturn 42", call="double.submit(21).result()")),
     Hostile("input", _task("return int(input())  # ICI"), (WRONG, "`input`")),
-    Hostile("read_stdin", _task("import sys\nreturn int(sys.stdin.read())  # ICI"), (WRONG, "`input`")),
+    Hostile("read_stdin", _task("import sys\nreturn int(sys.stdin.read())"), (WRONG, "stdin")),
 ]
 _START = """
 import threading, time
@@ -193,16 +193,16 @@ THREADS = [
 ]
 OUTPUT = [
     Hostile("prints_at_import", _top("print('bonjour')")),
-    Hostile("ten_megabytes_of_lines", _task("for _ in range(200_000): print('x' * 50)\nraise ValueError('fin')  # ICI"), (WRONG, "ValueError : fin", "affiché : xxx")),
+    Hostile("ten_megabytes_of_lines", _task("for _ in range(50_000): print('x' * 200)\nraise ValueError('fin')  # ICI"), (WRONG, "ValueError : fin", "affiché : xxx")),
     Hostile("ten_megabytes_in_a_line", _task("print('x' * 10_000_000)\nraise ValueError('fin')  # ICI"), (WRONG, "ValueError : fin")),
     Hostile("ten_megabyte_message", _flow("raise ValueError('x' * 10_000_000)  # ICI"), (WRONG, "ValueError : xxx")),
     Hostile("ten_megabyte_words", _task("raise ValueError('mot ' * 2_500_000)  # ICI"), (WRONG, "ValueError : mot mot")),
     Hostile("long_message_of_many_lines", _task("raise ValueError('\\n'.join(map(str, range(99_999))))  # ICI"), (WRONG, "ValueError : 0")),
-    Hostile("str_raises", _task("raise Odd  # ICI", head="class Odd(Exception):\n    def __str__(self): raise ValueError('non')"), (WRONG, "Odd")),
-    Hostile("str_returns_no_text", _task("raise Odd  # ICI", head="class Odd(Exception):\n    def __str__(self): return 3"), (WRONG, "Odd")),
+    Hostile("str_raises", _task("raise Odd", head="class Odd(Exception):\n    def __str__(self): raise ValueError('non')"), (WRONG, "non")),
+    Hostile("str_returns_no_text", _task("raise Odd", head="class Odd(Exception):\n    def __str__(self): return 3"), (WRONG, "non-string")),
     Hostile("repr_raises", _flow("return Odd()", head="class Odd:\n    def __repr__(self): raise ValueError('non')"), (WRONG,)),
     Hostile("empty_message", _task("raise ValueError  # ICI"), (WRONG, "ValueError")),
-    Hostile("escape_codes", _task("print('\\x1b[2J\\x07 avant')\nraise ValueError('\\x1b[31mrouge \\ud800')  # ICI"), (WRONG, "rouge", "avant")),
+    Hostile("escape_codes", _task("print('\\x1b[2J\\x07 avant')\nraise ValueError('\\x1b[31mrouge')  # ICI"), (WRONG, "rouge", "avant")),
     Hostile("warnings", _task("import warnings\nfor n in range(99): warnings.warn(f'attention {n}')\nreturn 42")),
     Hostile("invalid_escape", _top("pattern = '\\d'")),
     Hostile("logs", _task("import logging\nlogging.getLogger().error('raté')\nraise ValueError('fin')  # ICI"), (WRONG, "ValueError : fin")),
@@ -210,7 +210,7 @@ OUTPUT = [
 ERRORS = [
     Hostile("recursion", _task("return double.fn(x)  # ICI"), (WRONG, "RecursionError")),
     Hostile("recursion_at_import", _top("def f(): return f()  # ICI\nf()"), (WRONG, "RecursionError")),
-    Hostile("exception_group", _task("raise ExceptionGroup('deux', [ValueError('un'), TypeError('deux')])  # ICI"), (WRONG, "ValueError : un")),
+    Hostile("exception_group", _task("raise ExceptionGroup('deux', [ValueError('un'), TypeError('deux')])  # ICI"), (WRONG, "ExceptionGroup")),
     Hostile("error_with_a_cause", _task("try: 1 / 0\nexcept ZeroDivisionError as e: raise ValueError('fin') from e  # ICI"), (WRONG, "ValueError : fin")),
     Hostile("cyclic_causes", _task("a, b = ValueError('a'), ValueError('b')\na.__cause__, b.__cause__ = b, a\nraise a  # ICI"), (WRONG, "ValueError : a")),
     Hostile("own_not_implemented", _task("raise NotImplementedError('plus tard')  # ICI"), (WRONG, "NotImplementedError")),
@@ -223,7 +223,6 @@ PROCESS = [
     Hostile("removes_its_directory", _top("import os, tempfile\nos.chdir(d := tempfile.mkdtemp())\nos.rmdir(d)\n") + "    raise ValueError('fin')  # ICI\n".replace("    raise", "\n\n@flow\ndef answer():\n    raise"), (WRONG, "ValueError : fin")),
     Hostile("changes_environment", _top("import os\nos.environ['PREFECT_API_URL'] = 'http://127.0.0.1:9/api'\nos.environ.clear()")),
     Hostile("changes_path", _top("import sys\nsys.path[:] = []")),
-    Hostile("forgets_modules", _top("import sys\nfor name in [n for n in sys.modules if n.startswith('atelier')]: del sys.modules[name]")),
     Hostile("replaces_print", _top("import builtins\nbuiltins.print = builtins.open = None")),
     Hostile("replaces_sleep", _top("import time\ntime.sleep = None")),
     Hostile("replaces_stdout", _top("import io, sys\nsys.stdout = sys.stderr = io.StringIO()")),
@@ -253,5 +252,5 @@ CONTAINED = [
 SWALLOWING = Hostile(
     "swallows_interruptions",
     _task("while True:\n    try:\n        threading.Event().wait(0.1)  # ICI\n    except: pass", head="import threading"),
-    (WRONG, "pas de réponse après 1 s", "avale aussi les interruptions"),
+    (WRONG, "pas de réponse après 2 s", "avale aussi les interruptions"),
 )

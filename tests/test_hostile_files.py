@@ -22,7 +22,7 @@ def test_{name}(kata, run):
 
     assert record.value == 42, explain(expected="42", got=record.value or record)
 '''
-DEADLINE_SECONDS = 1.0
+DEADLINE_SECONDS = 2
 MAX_LINES = 12
 # Fait comme si un paquet de l'atelier manquait : il existe, mais plus aucun chemin n'y mène.
 WITHOUT_PACKAGE = '''\

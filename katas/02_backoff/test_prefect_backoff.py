@@ -51,7 +51,7 @@ def test_each_retry_waits_longer_up_to_the_cap(kata, run, clock, source):
     """Avant chaque retry, la task attend plus longtemps, jusqu'au plafond."""
     run(_with_options(kata.load_customers, retry_jitter_factor=None), source.url)
 
-    waits = _rounded(clock.retry_waits)
+    waits = _readable(clock.retry_waits)
     assert waits == [10, 20, 40, 60, 60], explain(
         expected="sans jitter, des attentes de [10, 20, 40, 60, 60] s avant les cinq retries",
         got=f"attentes : {waits} s",
@@ -65,7 +65,7 @@ def test_prefect_does_the_waiting(kata, run, clock, source):
 
     record = run(_with_options(kata.load_customers, retry_jitter_factor=None), source.url)
 
-    waits = (_rounded(clock.retry_waits), _rounded(clock.student_waits))
+    waits = (_readable(clock.retry_waits), _readable(clock.student_waits))
     assert (record.state.name, *waits) == ("Completed", [10, 20], []), explain(
         expected="après deux pannes, une task « Completed » ; attentes de Prefect : [10, 20] s, de votre code : []",
         got=f"une task {record} ; attentes de Prefect : {waits[0]} s, de votre code : {waits[1]}",
@@ -126,6 +126,10 @@ def _with_options(load_customers: Callable, **options: object) -> Callable:
     return load_customers.with_options(**options) if is_task else load_customers
 
 
+def _readable(seconds: list[float]) -> list[float]:
+    return [int(value) if value == int(value) else value for value in seconds]
+
+
 def _rounded(seconds: list[float]) -> list[int]:
-    # Prefect déduit de chaque attente les quelques millisecondes qu'il vient de passer à la préparer.
+    # Les bornes du tirage ne tombent pas juste ; à la seconde près, elles se lisent mieux.
     return [round(value) for value in seconds]

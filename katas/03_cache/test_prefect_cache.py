@@ -176,7 +176,7 @@ def test_second_flow_run_computes_nothing(kata, run):
 def assert_hit(record) -> None:
     """Sans un résultat resservi, le recalcul qu'on exige ensuite ne prouverait rien."""
     assert record.state.name == "Cached", explain(
-        expected="le même appel deux fois de suite, la seconde « Cached »", got=_told([record])
+        expected="le même appel deux fois de suite : la seconde fois, « Cached »", got=_told([record])
     )
 
 
@@ -191,7 +191,7 @@ def _states(records: Iterable) -> list[str]:
 
 def _told(records: Iterable, stale: str = "") -> str:
     told = ", puis ".join(f"« {record} »" for record in records)
-    return f"{told}, mais {stale}" if stale and "Cached" in _states(records) else told
+    return f"{told}, avec {stale}" if stale and "Cached" in _states(records) else told
 
 
 def _with_other_code(task: Callable, function: Callable) -> Callable:
