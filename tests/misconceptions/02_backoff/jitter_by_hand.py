@@ -1,5 +1,5 @@
 # tué par : test_each_retry_waits_longer_up_to_the_cap
-# message : attentes : [11, 21, 48, 65, 62] s
+# message : attentes : [11.18
 """Un hasard tiré une fois pour toutes, au chargement du fichier."""
 
 import random
