@@ -17,8 +17,9 @@ from unittest.mock import patch
 from atelier.errors import StudentMistake
 
 real_sleep = time.sleep
-# Entre deux essais du client HTTP de Prefect : deux secondes d'ordinaire, quand SQLite est occupé.
+# Quand SQLite est occupé, le client HTTP de Prefect attend deux secondes d'ordinaire. Ici : souvent, et peu de temps.
 CLIENT_RETRY_SECONDS = 0.05
+CLIENT_RETRIES = 60
 
 
 @dataclass(frozen=True)

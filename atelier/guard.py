@@ -10,9 +10,9 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic, sleep
 from types import FrameType
 
 from _pytest.outcomes import Exit, OutcomeException
@@ -153,13 +153,10 @@ class Guard:
     def _blame_leftover_threads(
         self, threads: set[threading.Thread], started: dict[threading.Thread, Place]
     ) -> None:
-        until = time.monotonic() + THREAD_GRACE_SECONDS
+        until = monotonic() + THREAD_GRACE_SECONDS
         for thread in threads:
             place = self._place_of(thread) or started.get(thread)
-            if place is None:
-                continue
-            thread.join(max(0.0, until - time.monotonic()))
-            if thread.is_alive():
+            if place and _outlives(thread, until):
                 got = f"le thread « {thread.name} » tourne encore"
                 self._blame(expected="un test qui finit sans rien laisser derrière lui", got=got, place=place)
                 self._abandoned.add(thread.ident)
@@ -258,6 +255,15 @@ def _keyboard() -> Iterator[Callable[[], bool]]:
     finally:
         if ours:
             signal.signal(signal.SIGINT, previous)
+
+
+def _outlives(thread: threading.Thread, until: float) -> bool:
+    """Attend la fin du thread ; une fois interrompus, `join` et `is_alive` de Python 3.11 le croient fini."""
+    while thread.ident in sys._current_frames():
+        if monotonic() > until:
+            return True
+        sleep(0.01)
+    return False
 
 
 @contextmanager

@@ -142,7 +142,7 @@ def _encoding_problem(content: bytes) -> tuple[str, int] | None:
 
 def _execute(code: object, module: KataModule, source: KataSource) -> None:
     try:
-        exec(code, module.__dict__)  # noqa: S102 - c'est le travail d'un chargeur de modules
+        exec(code, module.__dict__)
     except SystemExit as error:
         raise StudentMistake(
             expected="un fichier qui se charge jusqu'au bout",

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Déclare les options des katas."""
     group = parser.getgroup("katas", "katas de l'atelier")
     group.addoption("--solutions", action="store_true", help="tester les solutions de référence")
-    group.addoption("--impl", type=Path, metavar="DIR", help="tester un autre dossier, de même forme que katas/")
+    group.addoption(
+        "--impl",
+        type=Path,
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="tester un autre dossier, de même forme que katas/ ; répétée, elle en teste plusieurs",
+    )
     group.addoption("--indice", action="store_true", help="donner l'indice suivant pour le premier test rouge")
     group.addoption("--full", action="store_true", help="montrer la trace complète de pytest (comme -v)")
     parser.addini("kata_deadline", "les secondes laissées au code d'un kata, dans chaque test", default="15")
@@ -61,9 +68,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Prépare la surveillance du code d'étudiant et le compte rendu."""
     config.addinivalue_line("markers", "todo(n): le TODO que ce test fait passer au vert")
-    folder: Path | None = config.getoption("impl")
-    if folder and not folder.is_dir():
-        raise pytest.UsageError(f"--impl : le dossier {folder} n'existe pas.")
+    for folder in config.getoption("impl"):
+        if not folder.is_dir():
+            raise pytest.UsageError(f"--impl : le dossier {folder} n'existe pas.")
     if config.getoption("indice"):
         config.option.maxfail = 1
     prepare_environment()
@@ -75,11 +82,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(config.stash[REPORTER], "atelier-report")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Joue chaque test de kata une fois par dossier, quand `--impl` en donne plusieurs."""
+    folders = _implementations(metafunc.config)
+    if len(folders) > 1 and source_of(metafunc.definition.path, folders[0]):
+        metafunc.fixturenames.append("_implementation")
+        metafunc.parametrize("_implementation", folders, indirect=True, ids=[folder.name for folder in folders])
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Associe à chaque test de kata le fichier qu'il teste."""
-    implementations = _implementations(config)
+    default = _implementations(config)[0]
     for item in items:
-        if source := source_of(item.path, implementations):
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if source := source_of(item.path, parameters.get("_implementation", default)):
             item.stash[SOURCE] = source
 
 
@@ -125,6 +141,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def prefect_server(_results: Path, request: pytest.FixtureRequest) -> "Iterator[Server]":
     """Le serveur Prefect de l'atelier, prêt, auquel Prefect est connecté."""
+    from atelier.clock import CLIENT_RETRIES
     from atelier.prefect_server import launch_server, wait_until_ready
 
     with _faster_imports():
@@ -135,7 +152,7 @@ def prefect_server(_results: Path, request: pytest.FixtureRequest) -> "Iterator[
             request.getfixturevalue("_second_process")
         wait_until_ready(server)
     request.config.stash[REPORTER].server = server
-    with connected(server, _results), one_tls_context():
+    with connected(server, _results, CLIENT_RETRIES), one_tls_context():
         yield server
 
 
@@ -217,6 +234,11 @@ def run_elsewhere(
 
 
 @pytest.fixture
+def _implementation(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture
 def load_kata(request: pytest.FixtureRequest) -> "Iterator[Callable[[], KataModule]]":
     """De quoi charger le module testé plusieurs fois, neuf à chaque fois."""
     config, source = request.config, request.node.stash[SOURCE]
@@ -254,20 +276,17 @@ def _only_runs_katas(config: pytest.Config) -> bool:
     return bool(files) and all(file.resolve().is_relative_to(ROOT / "katas") for file in files)
 
 
-def _implementations(config: pytest.Config) -> Path:
+def _implementations(config: pytest.Config) -> list[Path]:
     if config.getoption("solutions"):
-        return ROOT / "solutions"
-    folder: Path | None = config.getoption("impl")
-    return folder.resolve() if folder else ROOT / "katas"
+        return [ROOT / "solutions"]
+    return [folder.resolve() for folder in config.getoption("impl")] or [ROOT / "katas"]
 
 
 @contextmanager
 def _environment_problems_wait() -> Iterator[None]:
     """Une panne au lancement anticipé se redira, mieux, dans le premier test qui a besoin du serveur."""
-    try:
+    with suppress(EnvironmentProblem, ModuleNotFoundError):
         yield
-    except EnvironmentProblem:
-        pass
 
 
 @contextmanager

@@ -16,10 +16,14 @@ import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from atelier.errors import EnvironmentProblem
+from atelier.errors import REINSTALL, EnvironmentProblem
 from atelier.paths import shown, state_dir
+
+if TYPE_CHECKING:
+    import psutil
 
 DEFAULT_URL = "http://127.0.0.1:4200/api"
 START_SECONDS = 90
@@ -58,7 +62,7 @@ class _Record:
 
 def running_server() -> Server | None:
     """Le serveur déjà en marche : celui de `PREFECT_API_URL`, du port 4200, ou le serveur privé."""
-    for url in _public_urls():
+    for url in public_urls():
         if is_ready(url) and _same_version(url):
             return Server(url, private=False)
     record = _read_record()
@@ -73,18 +77,17 @@ def launch_server() -> Server:
     Un serveur privé malade, ou d'une autre version, est remplacé ; deux appels simultanés n'en lancent
     qu'un. Lève `EnvironmentProblem` si le processus ne peut pas être lancé.
     """
+    useless = _read_record()
     if server := running_server():
         return server
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
-    with FileLock(state_dir() / "prefect-server.lock", timeout=START_SECONDS):
-        if server := running_server():
-            return server
-        record = _read_record()
-        if record and _is_starting(record):
-            return Server(record.url, private=True)
-        stop_server()
-        return Server(_start().url, private=True)
+    try:
+        with FileLock(state_dir() / "prefect-server.lock", timeout=START_SECONDS):
+            return _launch(useless)
+    except Timeout as error:
+        problem = "un autre démarrage du serveur Prefect ne finit pas"
+        raise EnvironmentProblem(problem, "make down && make up") from error
 
 
 def wait_until_ready(server: Server, seconds: float = START_SECONDS) -> None:
@@ -141,21 +144,42 @@ def is_ready(api_url: str, timeout: float = 2.0) -> bool:
 
 def fingerprint() -> str:
     """Résume ce dont dépend un serveur privé : une base ne rencontre jamais un schéma d'une autre version."""
-    versions = [importlib.metadata.version(name) for name in ("prefect", "fastapi", "sqlalchemy", "pydantic")]
+    versions = [_installed(name) for name in ("prefect", "fastapi", "sqlalchemy", "pydantic")]
     parts = [platform.python_version(), *versions, json.dumps(SETTINGS, sort_keys=True)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _public_urls() -> list[str]:
-    urls = [os.environ.get("PREFECT_API_URL", "").rstrip("/"), DEFAULT_URL]
+def _launch(useless: _Record | None) -> Server:
+    """Sous verrou : lance un serveur, sauf si un autre vient de remplacer celui qui ne servait pas."""
+    record = _read_record()
+    if record and _is_starting(record):
+        return Server(record.url, private=True)
+    if record != useless and (server := running_server()):
+        return server
+    stop_server()
+    return Server(_start().url, private=True)
+
+
+def public_urls() -> list[str]:
+    """Où peut répondre un serveur qui n'est pas à nous, par ordre de préférence."""
+    urls = dict.fromkeys([os.environ.get("PREFECT_API_URL", "").rstrip("/"), DEFAULT_URL])
     # Prefect Cloud garde les runs d'un compte personnel : un kata n'y écrit jamais.
     return [url for url in urls if url and "prefect.cloud" not in url]
 
 
 def _same_version(api_url: str) -> bool:
-    answer = _get(api_url, "/admin/version", timeout=2.0) or b'""'
-    ours = importlib.metadata.version("prefect").split(".")[:2]
-    return str(json.loads(answer)).split(".")[:2] == ours
+    try:
+        theirs = json.loads(_get(api_url, "/admin/version", timeout=2.0) or b'""')
+    except ValueError:
+        return False  # un autre programme répond à cette adresse
+    return str(theirs).split(".")[:2] == _installed("prefect").split(".")[:2]
+
+
+def _installed(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise EnvironmentProblem(f"le paquet « {package} » n'est pas installé", REINSTALL) from error
 
 
 def _get(api_url: str, path: str, timeout: float) -> bytes | None:
@@ -190,9 +214,7 @@ def _start() -> _Record:
             )
         except OSError as error:
             raise EnvironmentProblem(f"le serveur Prefect ne se lance pas : {error}", "make up") from error
-    record = _Record(
-        process.pid, _start_time(process.pid) or 0.0, f"http://127.0.0.1:{port}/api", fingerprint()
-    )
+    record = _Record(process.pid, time.time(), f"http://127.0.0.1:{port}/api", fingerprint())
     _write_record(record)
     return record
 
@@ -216,7 +238,14 @@ def _free_port() -> int:
 
 
 def _is_usable(record: _Record) -> bool:
-    return record.fingerprint == fingerprint() and _is_alive(record) and is_ready(record.url, PATIENCE_SECONDS)
+    if record.fingerprint != fingerprint() or not _is_alive(record) or _is_suspended(record):
+        return False
+    return is_ready(record.url, PATIENCE_SECONDS)
+
+
+def _is_suspended(record: _Record) -> bool:
+    process = _process(record)
+    return process is not None and process.status() == "stopped"
 
 
 def _is_starting(record: _Record) -> bool:
@@ -225,15 +254,17 @@ def _is_starting(record: _Record) -> bool:
 
 
 def _is_alive(record: _Record) -> bool:
-    return _start_time(record.pid) == record.started
+    return _process(record) is not None
 
 
-def _start_time(pid: int) -> float | None:
+def _process(record: _Record) -> "psutil.Process | None":
+    """Le processus du serveur, reconnu à son port : son numéro a pu resservir, et son heure de départ dérive."""
     import psutil
 
     try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+        process = psutil.Process(record.pid)
+        is_ours = str(urlsplit(record.url).port) in process.cmdline()
+        return process if is_ours and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
         return None
 
@@ -241,12 +272,15 @@ def _start_time(pid: int) -> float | None:
 def _terminate(record: _Record) -> bool:
     import psutil
 
-    if not _is_alive(record):
+    process = _process(record)
+    if process is None:
         return False
-    process = psutil.Process(record.pid)
-    process.terminate()
     try:
+        process.terminate()
+        process.resume()  # suspendu, il n'entendrait rien
         process.wait(STOP_SECONDS)
+    except psutil.NoSuchProcess:
+        pass
     except psutil.TimeoutExpired:
         process.kill()
         process.wait(STOP_SECONDS)

@@ -11,36 +11,47 @@ from unittest.mock import patch
 
 from atelier.errors import EnvironmentProblem
 from atelier.paths import state_dir
-from atelier.prefect_server import Server, ensure_server, ui_url
-
+from atelier.prefect_server import Server, ensure_server, public_urls, ui_url
 
 def prepare_environment() -> None:
     """À appeler avant `import prefect` : profils, clés et fichiers restent dans `.atelier/`.
 
     Prefect lit l'environnement, le `.env` du dossier courant et le profil de l'utilisateur : l'environnement
-    l'emporte.
+    l'emporte. Aucun réglage personnel ne doit changer un kata, ni un kata atteindre Prefect Cloud.
     """
     home = state_dir() / "prefect" / "client"
-    os.environ.pop("PREFECT_API_KEY", None)
+    api_url, logging_level = public_urls()[0], os.environ.get("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
     os.environ |= {
+        "PREFECT_API_URL": api_url,
+        "PREFECT_API_KEY": "",
         "DO_NOT_TRACK": "true",
         "PREFECT_HOME": str(home),
         "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        "PREFECT_LOGGING_LEVEL": os.environ.get("PREFECT_LOGGING_LEVEL", "CRITICAL"),
+        "PREFECT_LOGGING_LEVEL": logging_level,
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
     }
+    for name in ("NO_PROXY", "no_proxy"):
+        # Derrière un proxy, les serveurs de cette machine restent sur cette machine.
+        hosts = [*os.environ.get(name, "").split(","), "127.0.0.1", "localhost"]
+        os.environ[name] = ",".join(dict.fromkeys(filter(None, hosts)))
 
 
 @contextmanager
-def connected(server: Server, storage: Path) -> Iterator[None]:
-    """Règle Prefect sur ce serveur et sur ce dossier de résultats, le temps du bloc."""
+def connected(server: Server, storage: Path, client_retries: int = 5) -> Iterator[None]:
+    """Règle Prefect sur ce serveur et sur ce dossier de résultats, le temps du bloc.
+
+    `client_retries` : combien de fois réessayer une requête que le serveur refuse parce que sa base est occupée.
+    """
     from prefect import settings
 
     with settings.temporary_settings(
         {
             settings.PREFECT_API_URL: server.url,
             settings.PREFECT_API_KEY: None,
+            settings.PREFECT_CLIENT_MAX_RETRIES: client_retries,
             # Les adresses que Prefect affiche, telles que le navigateur les atteint.
             settings.PREFECT_UI_URL: ui_url(server.url),
             settings.PREFECT_HOME: state_dir() / "prefect" / "client",

@@ -12,7 +12,7 @@ from _pytest._io import TerminalWriter
 
 from atelier.course import Score, hints, kata_folders, render_progress
 from atelier.errors import EnvironmentProblem, StudentMistake
-from atelier.loader import KataSource
+from atelier.loader import KataSource, explain_missing_package
 from atelier.memory import Memory
 from atelier.paths import ROOT, shown
 from atelier.prefect_server import PATIENCE_SECONDS, Server, is_ready, running_server, ui_url
@@ -40,7 +40,8 @@ class VerdictRepr(TerminalRepr):
 
     def toterminal(self, tw: TerminalWriter) -> None:
         """Écrit le verdict, le titre en couleur."""
-        tw.line(self._lines[0], bold=True, red=self._lines[0].startswith("à"), yellow=not self._lines[0].startswith("à"))
+        wrong = self._lines[0].startswith("à corriger")
+        tw.line(self._lines[0], bold=True, red=wrong, yellow=not wrong)
         for line in self._lines[1:]:
             tw.line(line)
 
@@ -69,13 +70,21 @@ class Reporter:
             self._flow_runs[nodeid] = flow_run
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note les tests de chaque kata ; s'il n'y a qu'eux, retire le résumé de pytest, qui répéterait les verdicts."""
+        """Note les tests de chaque kata ; s'il n'y a qu'eux, retire le résumé de pytest : il les répéterait."""
         for item in session.items:
             if (source := item.stash.get(SOURCE, None)) and source.folder not in self._tests:
                 self._tests[source.folder] = _all_tests(item)
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         if terminal and not self._full and all(SOURCE in item.stash for item in session.items):
             terminal.reportchars = ""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self) -> Iterator[None]:
+        """Dit en deux lignes qu'un paquet manque aux tests d'un kata, au lieu de la trace de leur import."""
+        report: pytest.CollectReport = yield
+        if report.failed and not self._full and (text := _missing_package(report)):
+            report.longrepr = VerdictRepr(text, brief=False)
+        return report
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
@@ -90,6 +99,8 @@ class Reporter:
             report.sections = []  # ce qu'a affiché le code : le verdict en a gardé la fin
         if report.when == "call" or report.failed:
             self._results.setdefault(source.folder, {})[item.name] = report.passed
+        if report.skipped:
+            self._tests[source.folder].discard(item.name)  # un bonus sauté n'empêche pas de finir le kata
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -208,6 +219,18 @@ class Reporter:
         server = running_server() if flow_run else None
         if server:
             terminal.line(f"À regarder   : {ui_url(server.url)}/runs/flow-run/{flow_run}")
+
+
+def _missing_package(report: pytest.CollectReport) -> str | None:
+    from atelier.verdict import Outcome, Verdict, chain
+
+    causes = chain(report.call.excinfo.value)
+    missing = next((cause for cause in causes if isinstance(cause, ModuleNotFoundError)), None)
+    problem = explain_missing_package(missing) if missing else None
+    if not isinstance(problem, EnvironmentProblem):
+        return None
+    rule = "les tests du kata se chargent"
+    return Verdict(Outcome.ENVIRONMENT, rule, expected=str(problem), got=problem.repair).render()
 
 
 def _all_tests(item: pytest.Item) -> set[str]:

@@ -65,7 +65,7 @@ class SecondProcess:
             return
         if self._receive(START_SECONDS) != READY:
             self._kill()
-            raise EnvironmentProblem("un second processus Python ne démarre pas", "make down && make up")
+            raise EnvironmentProblem("un second processus Python ne démarre pas", "relancez pytest")
         self._is_ready = True
 
     def run(self, job: Job) -> "RunRecord":
@@ -73,15 +73,11 @@ class SecondProcess:
 
         Lève `StudentMistake` si l'appel n'aboutit pas : un échec de la task, lui, est un résultat.
         """
-        self._connection.send(job)
-        answer = self._receive(RUN_SECONDS + GRACE_SECONDS)
+        answer = self._ask(job)
         if answer is None:
-            self._process.join(STOP_SECONDS)
-            died = not self._process.is_alive()
-            self._kill()
             raise StudentMistake(
                 expected="du code qui se termine, dans un autre processus aussi",
-                got="ce processus est mort" if died else f"pas de réponse après {RUN_SECONDS:g} s",
+                got="cet autre processus ne répond pas",
                 path=job.source.path,
             )
         if isinstance(answer, _Mistake):
@@ -105,6 +101,17 @@ class SecondProcess:
             self._process.start()
         theirs.close()
         self._is_ready = False
+
+    def _ask(self, job: Job) -> Any:
+        answer = None
+        try:
+            with contextlib.suppress(OSError):
+                self._connection.send(job)
+            answer = self._receive(RUN_SECONDS + GRACE_SECONDS)
+        finally:
+            if answer is None:
+                self._kill()  # il répondrait plus tard, à la question suivante
+        return answer
 
     def _receive(self, seconds: float) -> Any:
         try:

@@ -43,9 +43,8 @@ class Verdict:
         todo = f" · TODO {self.todo}" if self.todo and self.outcome is not Outcome.ENVIRONMENT else ""
         lines = [f"{self.outcome.value}{todo} · {self.rule}"]
         labels = ("panne", "réparer") if self.outcome is Outcome.ENVIRONMENT else ("attendu", "obtenu")
-        for label, text in zip(
-            (*labels, "exemple", "où"), (self.expected, self.got, self.example, self.where)
-        ):
+        texts = (self.expected, self.got, self.example, self.where)
+        for label, text in zip((*labels, "exemple", "où"), texts, strict=True):
             lines += _labelled(label, text)
         lines += [
             f"  affiché : {line}" if not i else f"            {line}" for i, line in enumerate(self.printed)
@@ -119,7 +118,9 @@ def _root(error: BaseException) -> BaseException:
     """L'erreur à expliquer : la première d'un groupe, la raison d'un import raté."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return explain_missing_package(error).with_traceback(error.__traceback__) if isinstance(error, ModuleNotFoundError) else error
+    if isinstance(error, ModuleNotFoundError):
+        return explain_missing_package(error).with_traceback(error.__traceback__)
+    return error
 
 
 def _assertion_parts(text: str) -> dict[str, str] | None:
@@ -145,7 +146,7 @@ def _is_fixture(argument: str) -> bool:
 
 
 def _remaining_todo(error: BaseException) -> int | None:
-    for cause in _chain(error):
+    for cause in chain(error):
         if isinstance(cause, NotImplementedError) and (match := re.fullmatch(r"TODO (\d+)", str(cause))):
             return int(match[1])
     return None
@@ -154,7 +155,7 @@ def _remaining_todo(error: BaseException) -> int | None:
 def _where(error: BaseException, source: KataSource, todo: int | None) -> str:
     if isinstance(error, StudentMistake) and error.line:
         return f"{shown(error.path or source.path)}:{error.line}"
-    lines = (line_in(cause, source.path) for cause in _chain(error))
+    lines = (line_in(cause, source.path) for cause in chain(error))
     line = next((line for line in lines if line), None) or _todo_line(source, todo)
     return f"{shown(source.path)}:{line}" if line else shown(source.path)
 
@@ -181,7 +182,8 @@ def _todo_line(source: KataSource, todo: int | None) -> int | None:
     return stubs.locate_todo(solution.read_text(encoding="utf-8"), student, todo)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """L'exception, puis celles qui l'ont causée."""
     seen: set[int] = set()
     while error and id(error) not in seen:
         seen.add(id(error))

@@ -26,7 +26,7 @@ class PytestRun:
 
     def verdicts(self) -> dict[str, str]:
         """Le texte affiché sous le nom de chaque test rouge."""
-        parts = re.split(r"^_+ ((?:ERROR at setup of )?test_\w+) _+$", self.output, flags=re.MULTILINE)
+        parts = re.split(r"^_+ ((?:ERROR at setup of )?test_\w+(?:\[.+\])?) _+$", self.output, flags=re.MULTILINE)
         pairs = zip(parts[1::2], parts[2::2], strict=True)
         return {name.rpartition(" ")[2]: re.split(r"^=+ ", text, flags=re.MULTILINE)[0] for name, text in pairs}
 

@@ -2,7 +2,9 @@
 
 import re
 import shutil
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -13,17 +15,13 @@ HEADER = re.compile(r"# tué par : (?P<test>test_\w+)\n# message : (?P<message>.
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
-def test_misconception_is_killed_by_its_test(file: Path, tmp_path: Path) -> None:
+def test_misconception_is_killed_by_its_test(file: Path) -> None:
     """Le test que nomme la première ligne est rouge, et son message parle de cette erreur-là."""
-    header = HEADER.match(file.read_text(encoding="utf-8"))
-    assert header, f"{file} doit commencer par « # tué par : », « # message : » et une ligne qui dit l'erreur"
-    folder = file.parent.name
-    (tmp_path / folder).mkdir()
-    shutil.copy(file, tmp_path / folder / f"{katas.module_name(folder)}.py")
+    header = _header(file)
 
-    run = katas.pytest_katas(f"{katas.test_file(folder)}::{header['test']}", "--impl", tmp_path)
+    run = _run_all(file.parent.name)
 
-    verdict = run.verdicts().get(header["test"], run.output)
+    verdict = run.verdicts().get(f"{header['test']}[{file.stem}]", f"vert, ou pas joué :\n{run.output}")
     assert (1, True) == (run.code, _flat(header["message"]) in _flat(verdict)), verdict
 
 
@@ -33,6 +31,26 @@ def test_every_kata_has_misconceptions(folder: str) -> None:
     known = [file for file in FILES if file.parent.name == folder]
 
     assert len(known) >= 5
+
+
+@cache
+def _run_all(folder: str) -> katas.PytestRun:
+    """Joue toutes les réponses fausses d'un kata d'un seul coup, chacune contre le seul test qui doit la tuer."""
+    with TemporaryDirectory() as directory:
+        tests, options = [], []
+        for file in (file for file in FILES if file.parent.name == folder):
+            module = Path(directory, file.stem, folder, f"{katas.module_name(folder)}.py")
+            module.parent.mkdir(parents=True)
+            shutil.copy(file, module)
+            tests.append(f"{katas.test_file(folder)}::{_header(file)['test']}[{file.stem}]")
+            options += ["--impl", Path(directory, file.stem)]
+        return katas.pytest_katas(*tests, *options)
+
+
+def _header(file: Path) -> re.Match[str]:
+    header = HEADER.match(file.read_text(encoding="utf-8"))
+    assert header, f"{file} doit commencer par « # tué par : », « # message : » et une ligne qui dit l'erreur"
+    return header
 
 
 def _flat(text: str) -> str:

@@ -21,7 +21,7 @@ def compute_features(customers: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 @task(
-    # TODO 4 : gardez aussi le modèle ; ici, toutes les entrées comptent.
+    # TODO 4 : gardez aussi le modèle. Quelles entrées comptent, cette fois ?
 )
 def train_model(features: pd.DataFrame, churned: pd.Series, C: float):
     """Entraîne le modèle : long et coûteux. Plus `C` est petit, plus le modèle est simple."""

@@ -27,7 +27,7 @@ def compute_features(customers: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 @task(
-    # TODO 4 : gardez aussi le modèle ; ici, toutes les entrées comptent.
+    # TODO 4 : gardez aussi le modèle. Quelles entrées comptent, cette fois ?
     # BEGIN SOLUTION
     cache_policy=INPUTS + TASK_SOURCE,
     # END SOLUTION

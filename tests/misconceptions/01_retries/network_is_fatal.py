@@ -1,5 +1,5 @@
 # tué par : test_transient_errors_are_told_apart
-# message : « drop »
+# message : is_transient rend True quand la source répond « slow »
 """Une connexion coupée passe pour définitive."""
 
 import pandas as pd
