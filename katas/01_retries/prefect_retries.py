@@ -8,6 +8,7 @@ from atelier import churn
 
 TIMEOUT_SECONDS = 5
 
+
 def is_transient(error: Exception) -> bool:
     """Dit si la même requête, refaite plus tard, peut aboutir."""
     # TODO 1 : dites « oui » aux pannes de réseau et aux codes 429 et 5xx, « non » à tout le reste.

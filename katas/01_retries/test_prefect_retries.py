@@ -11,7 +11,7 @@ from atelier.properties import property_of_function, property_of_run
 from atelier.verdict import explain
 
 TRANSIENT = (DROP, 429, 500, 502, 503, 504)
-PERMANENT = (HTML, 400, 401, 403, 404, 410, 422)
+PERMANENT = (HTML, 400, 401, 403, 404, 410, 499)
 
 
 @pytest.fixture
