@@ -69,7 +69,7 @@ class _Server(http.server.ThreadingHTTPServer):
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
 
-    def do_GET(self) -> None:  # noqa: N802 - le nom qu'attend la bibliothèque standard
+    def do_GET(self) -> None:
         answer = self.server.source.next_answer()
         if answer == DROP:
             with contextlib.suppress(OSError):

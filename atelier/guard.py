@@ -47,6 +47,11 @@ class Guard:
         self._watching = False
         self._abandoned: set[int | None] = set()
 
+    @property
+    def has_abandoned_threads(self) -> bool:
+        """Dit si des threads refusent de s'arrêter : Python les attendrait pour finir."""
+        return not self._abandoned.isdisjoint(sys._current_frames())
+
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Exécute du code d'étudiant ; une faute constatée ici l'emporte sur ce qu'elle a provoqué."""

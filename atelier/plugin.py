@@ -129,7 +129,9 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Termine sans attendre les threads oubliés ni le démontage des modules : une demi-seconde gagnée."""
     reporter = config.stash.get(REPORTER, None)
-    if reporter and reporter.exit_status is not None and _runs_as_command():
+    if not reporter or reporter.exit_status is None:
+        return
+    if _runs_as_command() or config.stash[GUARD].has_abandoned_threads:
         from atelier import warm
 
         warm.start()

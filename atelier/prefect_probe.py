@@ -60,13 +60,14 @@ class RunRecord:
 class Probe:
     """Lance des flows et des tasks, et rend ce que Prefect en a gardé.
 
-    D'un flow, on relit ce que le serveur a enregistré : ce que montre l'interface. D'une task appelée seule, que
-    le serveur n'apprend qu'après coup, on rend le task run du moteur.
+    D'un flow, on relit ce que le serveur a enregistré : ce que montre l'interface. Une task appelée seule n'y est
+    rattachée à rien : on rend le task run du moteur, sans en encombrer le serveur.
     """
 
     def __init__(self, client: SyncPrefectClient) -> None:
         self._client = client
         self._last: dict[UUID, TaskRun] = {}
+        self._is_flow = False
         self.last_flow_run: UUID | None = None
 
     @contextmanager
@@ -76,7 +77,7 @@ class Probe:
 
         def noting(task_run: TaskRun, *arguments: Any, **keywords: Any) -> Any:
             self._last[task_run.id] = task_run
-            return emit(task_run, *arguments, **keywords)
+            return emit(task_run, *arguments, **keywords) if self._is_flow else None
 
         with patch.object(prefect.task_engine, "emit_task_run_state_change_event", noting):
             yield self
@@ -92,13 +93,10 @@ class Probe:
             raise StudentMistake(
                 expected=f"« {name} » connu de Prefect : un flow ou une task", got=_kind(flow_or_task)
             )
-        is_flow = isinstance(flow_or_task, Flow)
-        if is_flow:
-            # Tant que le serveur écrit les task runs précédents, SQLite lui ferait refuser un nouveau flow run.
-            self._wait_until_recorded()
+        self._is_flow = isinstance(flow_or_task, Flow)
         self._last.clear()
         state = flow_or_task(*arguments, return_state=True, **parameters)
-        task_runs = self._wait_until_recorded() if is_flow else [*self._last.values()]
+        task_runs = self._recorded() if self._is_flow else [*self._last.values()]
         self.last_flow_run = state.state_details.flow_run_id or self.last_flow_run
         value = state.result(raise_on_failure=False)
         error = value if isinstance(value, BaseException) else None
@@ -106,21 +104,20 @@ class Probe:
             raise error
         return RunRecord(state, None if error else value, error, _in_order(task_runs))
 
-    def _wait_until_recorded(self) -> list[TaskRun]:
+    def _recorded(self) -> list[TaskRun]:
+        """Relit les task runs. Les attendre laisse aussi le serveur en paix : occupé à écrire, SQLite refuserait le
+        flow run suivant.
+        """
         expected = set(self._last)
-        return self._wait_for(expected) if expected else []
-
-    def _wait_for(self, expected: set[UUID]) -> list[TaskRun]:
         deadline = time.monotonic() + RECORDING_SECONDS
-        while True:
+        while expected:
+            real_sleep(POLL_SECONDS)
             runs = self._client.read_task_runs(task_run_filter=TaskRunFilter(id={"any_": list(expected)}))
             if {run.id for run in runs if self._is_up_to_date(run)} == expected:
                 return runs
             if time.monotonic() > deadline:
-                raise EnvironmentProblem(
-                    "le serveur Prefect n'enregistre plus les task runs", "make down && make up"
-                )
-            real_sleep(POLL_SECONDS)
+                raise EnvironmentProblem("le serveur Prefect n'enregistre plus les task runs", "make down && make up")
+        return []
 
     def _is_up_to_date(self, run: TaskRun) -> bool:
         emitted = self._last[run.id].state

@@ -13,6 +13,7 @@ from atelier.errors import EnvironmentProblem
 from atelier.paths import state_dir
 from atelier.prefect_server import Server, ensure_server, public_urls, ui_url
 
+
 def prepare_environment() -> None:
     """À appeler avant `import prefect` : profils, clés et fichiers restent dans `.atelier/`.
 
@@ -45,13 +46,15 @@ def connected(server: Server, storage: Path, client_retries: int = 5) -> Iterato
 
     `client_retries` : combien de fois réessayer une requête que le serveur refuse parce que sa base est occupée.
     """
-    from prefect import settings
+    from prefect import context, settings
 
     with settings.temporary_settings(
         {
             settings.PREFECT_API_URL: server.url,
             settings.PREFECT_API_KEY: None,
             settings.PREFECT_CLIENT_MAX_RETRIES: client_retries,
+            # Une requête de moins par run ; la protection vise les navigateurs, et le serveur local ne l'exige pas.
+            settings.PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
             # Les adresses que Prefect affiche, telles que le navigateur les atteint.
             settings.PREFECT_UI_URL: ui_url(server.url),
             settings.PREFECT_HOME: state_dir() / "prefect" / "client",
@@ -61,7 +64,9 @@ def connected(server: Server, storage: Path, client_retries: int = 5) -> Iterato
             settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         }
     ):
-        yield
+        # Un thread que l'étudiant lance lui-même n'hérite de rien : il lirait les réglages du départ.
+        with patch.object(context, "GLOBAL_SETTINGS_CONTEXT", context.SettingsContext.get()):
+            yield
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier.course import kata_folders
-from atelier.paths import ROOT, state_dir
+from atelier.paths import ROOT
 
 MISCONCEPTIONS = ROOT / "tests" / "misconceptions"
 TIMEOUT_SECONDS = 120
@@ -51,10 +51,12 @@ class Workshop:
             file.write_bytes(code.encode() if isinstance(code, str) else code)
         return file
 
-    def pytest(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> PytestRun:
-        """Joue ces katas : sur le serveur de l'atelier, sans processus préchauffé, qui survivrait au test."""
-        shared = {"ATELIER_HOME": str(state_dir()), "ATELIER_WARM": "0"}
-        return pytest_katas(*arguments, root=self.root, cache=self.root / "cache", env={**shared, **(env or {})})
+    def pytest(
+        self, *arguments: str | Path, env: Mapping[str, str] | None = None, cache: bool = True
+    ) -> PytestRun:
+        """Joue ces katas, sans processus préchauffé, qui survivrait au test."""
+        folder = self.root / "cache" if cache else None
+        return pytest_katas(*arguments, root=self.root, cache=folder, env={"ATELIER_WARM": "0", **(env or {})})
 
 
 def pytest_katas(

@@ -2,7 +2,6 @@
 
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,10 @@ def _tests(folder: str) -> dict[str, ast.FunctionDef]:
     return {node.name: node for node in functions if node.name.startswith("test_")}
 
 
+def _tests_of(folder: str, number: int) -> list[str]:
+    return [name for name, test in _tests(folder).items() if _todo_of(test) == number]
+
+
 def _todo_of(test: ast.FunctionDef) -> int | None:
     calls = [node for node in test.decorator_list if isinstance(node, ast.Call)]
     numbers = [ast.literal_eval(call.args[0]) for call in calls if ast.unparse(call.func) == "pytest.mark.todo"]
@@ -67,9 +71,9 @@ TESTS = [(folder, test) for folder in FOLDERS for test in _tests(folder)]
 def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Outcome]]:
     """Joue tous les katas en une fois et rend le résultat de chaque test."""
 
-    def play(*arguments: str | Path) -> list[Outcome]:
+    def play(*arguments: str | Path, tests: Iterable[str] = ("katas",)) -> list[Outcome]:
         report = tmp_path_factory.mktemp("report") / "report.xml"
-        run = katas.pytest_katas("katas", f"--junitxml={report}", *arguments)
+        run = katas.pytest_katas(*tests, f"--junitxml={report}", *arguments)
         assert report.exists(), run.output
         return list(_outcomes(report))
 
@@ -92,14 +96,17 @@ def on_solutions(play: Callable[..., list[Outcome]]) -> list[Outcome]:
 def on_one_todo_left(
     play: Callable[..., list[Outcome]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, int], list[Outcome]]:
-    """Pour chaque TODO, les tests de son kata quand il est le seul à rester."""
+    """Pour chaque TODO, les tests qui le visent quand il est le seul à rester."""
     root = tmp_path_factory.mktemp("todos")
     for folder, number in TODOS:
         file = root / str(number) / folder / f"{katas.module_name(folder)}.py"
         file.parent.mkdir(parents=True)
         file.write_text(_with_todo_left(_source(folder), number), encoding="utf-8")
     impls = [argument for variant in sorted(root.iterdir()) for argument in ("--impl", variant)]
-    outcomes = play(*impls)
+    tests = [
+        f"{katas.test_file(folder)}::{test}[{number}]" for folder, number in TODOS for test in _tests_of(folder, number)
+    ]
+    outcomes = play(*impls, tests=tests)
     return {
         (folder, number): [
             outcome for outcome in outcomes if (outcome.folder, outcome.implementation) == (folder, str(number))
@@ -127,25 +134,18 @@ def test_solution_is_green(folder: str, test: str, on_solutions: list[Outcome]) 
 @pytest.mark.parametrize(("folder", "number"), TODOS)
 def test_todo_left_keeps_its_tests_red(folder: str, number: int, on_one_todo_left: dict) -> None:
     """Quand il ne reste que ce TODO, tous les tests qui le visent sont rouges, et il y en a."""
-    own = [name for name, test in _tests(folder).items() if _todo_of(test) == number]
-    green = [outcome.test for outcome in on_one_todo_left[folder, number] if not outcome.verdict]
+    verdicts = {outcome.test: outcome.verdict for outcome in on_one_todo_left[folder, number]}
 
-    assert own, f"aucun test ne vise le TODO {number}"
-    assert [] == [test for test in own if test in green]
+    assert verdicts, f"aucun test ne vise le TODO {number}"
+    assert [] == [test for test, verdict in verdicts.items() if not verdict]
 
 
 @pytest.mark.parametrize(("folder", "number"), TODOS)
 def test_todo_left_is_named(folder: str, number: int, on_one_todo_left: dict) -> None:
-    """Chaque verdict nomme le TODO qui reste, ou celui que vise le test."""
-    tests = _tests(folder)
+    """Chacun de ces verdicts nomme le TODO qui reste."""
     red = [outcome for outcome in on_one_todo_left[folder, number] if outcome.verdict]
-    named = {outcome.test: re.findall(r"· TODO (\d+) ·", outcome.verdict) for outcome in red}
 
-    assert {} == {
-        test: numbers
-        for test, numbers in named.items()
-        if numbers not in ([str(number)], [str(_todo_of(tests[test]))])
-    }
+    assert [] == [outcome for outcome in red if f"· TODO {number} ·" not in outcome.verdict]
 
 
 @pytest.mark.parametrize(("folder", "test"), TESTS)
@@ -210,5 +210,13 @@ def test_module_names_are_unique() -> None:
 def _with_todo_left(solution: Path, number: int) -> str:
     """La solution, sauf un TODO, tel que l'étudiant le trouve dans son stub."""
     source = stubs._read(solution.read_text(encoding="utf-8"), solution.name)
-    blocks = [block for block in stubs._blocks(source) if block.todo == number]
-    return "\n".join(line.text for line in stubs._stub_lines(source, blocks)) + "\n"
+    blocks = stubs._blocks(source)
+    ends = [0, *(block.end.line for block in blocks)]
+    todos = [(todo, line) for todo, line in stubs._todos(source.comments) if todo]
+    # Deux TODO d'affilée se partagent le bloc qui les suit.
+    shared = [
+        {block.todo} | {todo for todo, line in todos if end < line < block.begin.line}
+        for end, block in zip(ends, blocks, strict=False)
+    ]
+    left = [block for numbers, block in zip(shared, blocks, strict=True) if number in numbers]
+    return "\n".join(line.text for line in stubs._stub_lines(source, left)) + "\n"

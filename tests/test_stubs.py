@@ -1,6 +1,5 @@
 """Les règles du générateur de stubs : ce qu'il retire, ce qu'il refuse, ce qu'il ne détruit jamais."""
 # L'attendu s'écrit à gauche du résultat, contre l'avis de SIM300.
-# ruff: noqa: SIM300
 
 import json
 import os

@@ -1,4 +1,4 @@
-# tué par : test_model_beats_the_majority
+# tué par : test_pipeline_is_a_flow_of_three_steps
 # message : ParameterBindError
 """Le chemin par défaut a disparu."""
 

@@ -1,5 +1,5 @@
 # tué par : test_pipeline_is_a_flow_of_three_steps
-# message : task runs
+# message : task runs : load_customers, train_model, load_customers
 """Chaque étape recharge les clients."""
 
 from pathlib import Path

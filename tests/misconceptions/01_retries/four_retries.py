@@ -1,4 +1,4 @@
-# tué par : test_three_retries_then_the_flow_fails
+# tué par : test_three_retries_then_the_task_fails
 # message : 5 requête(s), puis
 """Un retry de trop."""
 
@@ -9,6 +9,7 @@ from prefect import flow, task
 from atelier import churn
 
 TIMEOUT_SECONDS = 5
+
 
 def is_transient(error: Exception) -> bool:
     """Dit si la même requête, refaite plus tard, peut aboutir."""

@@ -10,6 +10,7 @@ from atelier import churn
 
 TIMEOUT_SECONDS = 5
 
+
 def is_transient(error: Exception) -> bool:
     """Dit si la même requête, refaite plus tard, peut aboutir."""
     if isinstance(error, requests.HTTPError):

@@ -1,4 +1,4 @@
-# tué par : test_transient_errors_are_retried
+# tué par : test_prefect_counts_the_attempts
 # message : le flow entier attend 10 s
 """Le flow recommence, après une attente que personne ne simule."""
 
@@ -9,6 +9,7 @@ from prefect import flow, task
 from atelier import churn
 
 TIMEOUT_SECONDS = 5
+
 
 def is_transient(error: Exception) -> bool:
     """Dit si la même requête, refaite plus tard, peut aboutir."""

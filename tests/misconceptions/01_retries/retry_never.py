@@ -1,5 +1,5 @@
-# tué par : test_transient_errors_are_retried
-# message : après 1 requête
+# tué par : test_prefect_counts_the_attempts
+# message : essais comptés par Prefect : [1]
 """La condition est appelée au lieu d'être donnée : elle dit toujours non."""
 
 import pandas as pd
@@ -9,6 +9,7 @@ from prefect import flow, task
 from atelier import churn
 
 TIMEOUT_SECONDS = 5
+
 
 def is_transient(error: Exception) -> bool:
     """Dit si la même requête, refaite plus tard, peut aboutir."""

@@ -1,4 +1,4 @@
-# tué par : test_three_retries_then_the_flow_fails
+# tué par : test_permanent_error_is_shown_as_it_is
 # message : puis un flow Completed
 """L'erreur est avalée par le flow."""
 
@@ -9,6 +9,7 @@ from prefect import flow, task
 from atelier import churn
 
 TIMEOUT_SECONDS = 5
+
 
 def is_transient(error: Exception) -> bool:
     """Dit si la même requête, refaite plus tard, peut aboutir."""

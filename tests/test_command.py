@@ -1,0 +1,245 @@
+"""La commande `pytest katas/NN` : quel fichier elle joue, comment elle finit, ce qu'elle affiche."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import toy as kata
+from tests.katas import Workshop
+from tests.toy import Toy, toy
+
+__all__ = ["toy"]
+START_SECONDS = 30
+
+
+def test_code_is_0_when_green_and_1_when_red(toy: Toy) -> None:
+    """Le code de retour dit si tout est vert."""
+    red = toy.pytest()
+    toy.write(kata.DONE)
+    green = toy.pytest()
+
+    assert (1, 0) == (red.code, green.code)
+
+
+@pytest.mark.parametrize("folder", ["missing", "conftest.py"])
+def test_missing_implementation_is_a_usage_error(toy: Toy, folder: str) -> None:
+    """`--impl` sans dossier : une ligne, et le code 4."""
+    run = toy.pytest("--impl", folder)
+
+    assert (4, f"ERROR: --impl : le dossier {folder} n'existe pas.") == (run.code, run.output.strip())
+
+
+def test_bad_deadline_is_a_usage_error(toy: Toy) -> None:
+    """`kata_deadline` est un nombre de secondes."""
+    run = toy.pytest("-o", "kata_deadline=jamais")
+
+    assert (4, "ERROR: kata_deadline : un nombre de secondes est attendu.") == (run.code, run.output.strip())
+
+
+def test_solutions_and_impl_choose_the_module(toy: Toy, tmp_path: Path) -> None:
+    """Les mêmes tests jouent le fichier de l'étudiant, la solution, ou celui d'un autre dossier."""
+    other = tmp_path / "elsewhere" / kata.FOLDER
+    other.mkdir(parents=True)
+    (other / "plain_toy.py").write_text(kata.ONE_WRONG, encoding="utf-8")
+
+    runs = [toy.pytest(), toy.pytest("--solutions"), toy.pytest("--impl", "elsewhere")]
+
+    assert [1, 0, 1] == [run.code for run in runs]
+    assert ["pas encore fait", "à corriger"] == [runs[i].verdicts()["test_one"].split(" · ")[0].strip() for i in (0, 2)]
+
+
+def test_file_missing_from_an_implementation_is_said(toy: Toy) -> None:
+    """Un `--impl` qui n'a pas ce kata le dit comme un fichier absent."""
+    (toy.root / "empty").mkdir()
+
+    assert "ce fichier n'existe pas" in toy.pytest("--impl", "empty").verdicts()["test_one"]
+
+
+@pytest.mark.parametrize("where", [".", "katas", f"katas/{kata.FOLDER}"])
+def test_katas_run_from_any_folder(toy: Toy, where: str) -> None:
+    """Depuis la racine ou le dossier du kata, les mêmes tests, et des chemins relatifs à ce dossier."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    run = subprocess.run(
+        [*command, "."] if where != "." else command,
+        cwd=toy.root / where,
+        env={**os.environ, "ATELIER_WARM": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    shown = Path(os.path.relpath(toy.file, toy.root / where))
+    assert (1, True) == (run.returncode, f"  où      : {shown}:3\n" in run.stdout), run.stdout
+
+
+def test_each_test_gets_a_fresh_module(toy: Toy) -> None:
+    """Ce qu'un test change dans le module, le suivant ne le voit pas ; `load_kata` le recharge à volonté."""
+    toy.tests.write_text(
+        "def test_a(kata):\n    kata.calls.append(1)\n    assert kata.calls == [1]\n\n\n"
+        "def test_b(load_kata):\n    load_kata().calls.append(1)\n    assert load_kata().calls == []\n\n\n"
+        "def test_c(kata, load_kata):\n    assert kata.__name__ != load_kata().__name__\n",
+        encoding="utf-8",
+    )
+    toy.write("calls = []\n")
+
+    assert 0 == toy.pytest().code
+
+
+def test_file_is_read_from_disk_every_time(toy: Toy) -> None:
+    """Deux enregistrements dans la même seconde : c'est le dernier qui est joué, et que montre `inspect`."""
+    toy.tests.write_text(
+        "import inspect\n\n\ndef test_a(load_kata, request):\n"
+        "    first = load_kata()\n    stamp = request.path.with_name('plain_toy.py')\n"
+        "    stamp.write_text('def one():\\n    return 2\\n')\n"
+        "    second = load_kata()\n"
+        "    assert (first.one(), second.one()) == (1, 2)\n"
+        "    assert 'return 2' in inspect.getsource(second.one)\n",
+        encoding="utf-8",
+    )
+    toy.write("def one():\n    return 1\n")
+
+    assert 0 == toy.pytest().code
+
+
+def test_failures_are_short_and_explained_once(toy: Toy) -> None:
+    """« Pas encore fait » ne s'explique qu'une fois par TODO ; « à corriger » s'explique toujours."""
+    todo = toy.pytest().verdicts()
+    toy.write(kata.DONE.replace("return 2", "return 5"))
+    wrong = toy.pytest().verdicts()
+
+    assert [4, 4, 1] == [len(todo[name].strip().splitlines()) for name in ("test_one", "test_two", "test_two_again")]
+    assert [4, 4] == [len(wrong[name].strip().splitlines()) for name in ("test_two", "test_two_again")]
+
+
+@pytest.mark.parametrize("option", ["-v", "--full"])
+def test_full_trace_on_demand(toy: Toy, option: str) -> None:
+    """`-v` et `--full` ajoutent au verdict la trace ordinaire de pytest."""
+    toy.write(kata.ONE_WRONG)
+    output = toy.pytest(option, "-k", "test_one").output
+
+    assert "assert 3 == 1" in output
+    assert "à corriger · TODO 1 · `one` rend 1" in output
+
+
+def test_short_run_has_no_trace(toy: Toy) -> None:
+    """Sans option, rien de ce que pytest dirait d'une assertion."""
+    toy.write(kata.ONE_WRONG)
+
+    assert "assert 3 == 1" not in toy.pytest("-k", "test_one").output
+
+
+def test_everything_is_written_through_a_pipe(toy: Toy, tmp_path: Path) -> None:
+    """La fin abrupte du processus ne perd rien : ni l'affichage, ni le rapport JUnit, ni le cache."""
+    toy.tests.write_text(
+        "import pytest\n\n\n@pytest.mark.parametrize('n', range(150))\ndef test_many(kata, n):\n"
+        "    assert kata.one() == n, f'attendu : {n}\\nobtenu : {\"x\" * 300}'\n",
+        encoding="utf-8",
+    )
+    toy.write("def one():\n    return -1\n")
+
+    run = toy.pytest("--junitxml=report.xml")
+
+    cases = list(ElementTree.parse(tmp_path / "report.xml").iter("testcase"))
+    assert (1, 150, 150) == (run.code, len(cases), len(run.verdicts()))
+    assert re.search(r"150 failed in [\d.]+s =+\n\Z", run.output)
+    assert (tmp_path / "cache" / "v" / "atelier" / "scores").stat().st_size > 2000
+
+
+def test_report_keeps_the_verdict(toy: Toy, tmp_path: Path) -> None:
+    """Le rapport JUnit, que lisent les éditeurs et les enseignants, porte le verdict."""
+    toy.write("raise ValueError('non')\n")
+    toy.pytest("--junitxml=report.xml", "-k", "test_one")
+
+    failures = [case.text for case in ElementTree.parse(tmp_path / "report.xml").iter("failure")]
+    assert ["à corriger · TODO 1 · `one` rend 1"] == [(text or "").splitlines()[0] for text in failures]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows n'envoie pas de SIGINT à un seul processus")
+@pytest.mark.parametrize(
+    "code", ["while True:\n    pass\n", "import threading\nthreading.Event().wait()\n"], ids=["loop", "wait"]
+)
+def test_ctrl_c_stops_everything(toy: Toy, code: str) -> None:
+    """Ctrl-C, même pendant une boucle sans fin de l'étudiant : le code 2, et plus aucun processus."""
+    toy.write(f"print('PRÊT', flush=True)\n{code}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider"],
+        cwd=toy.root,
+        env={**os.environ, "ATELIER_WARM": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    before = _read_until(process, "PRÊT")
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=START_SECONDS)
+
+    assert (2, True) == (process.returncode, "KeyboardInterrupt" in output), before + output
+    assert [] == [child for child in children if child.is_running()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows n'envoie pas de SIGINT à un seul processus")
+def test_ctrl_c_wins_over_code_that_swallows_it(toy: Toy) -> None:
+    """Un `except KeyboardInterrupt` de l'étudiant ne retient pas celui qui veut partir."""
+    toy.write(
+        "import threading\nprint('PRÊT', flush=True)\n"
+        "try:\n    threading.Event().wait()\nexcept KeyboardInterrupt:\n    pass\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider"],
+        cwd=toy.root,
+        env={**os.environ, "ATELIER_WARM": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    _read_until(process, "PRÊT")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=START_SECONDS)
+
+    assert 2 == process.returncode
+
+
+def test_forgotten_thread_does_not_hold_the_command(toy: Toy) -> None:
+    """Un thread non démon oublié ne retient pas pytest, même lancé autrement que par sa commande."""
+    toy.write("import threading\nthreading.Thread(target=threading.Event().wait).start()\n" + kata.DONE)
+    launcher = "import sys, pytest; sys.exit(pytest.main(['-p', 'no:cacheprovider', '-k', 'test_one']))"
+
+    run = subprocess.run(
+        [sys.executable, "-c", launcher],
+        cwd=toy.root,
+        env={**os.environ, "ATELIER_WARM": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_SECONDS,
+    )
+
+    assert (1, True) == (run.returncode, "tourne encore" in run.stdout), run.stdout
+
+
+def test_same_test_names_in_two_katas_are_both_run(tmp_path: Path) -> None:
+    """Deux katas peuvent avoir des tests de même nom : chacun joue son module."""
+    workshop = Workshop(tmp_path)
+    for number in (1, 2):
+        test = f"def test_it(kata):\n    assert kata.number == {number}\n"
+        workshop.write_kata(f"0{number}_kata", f"plain_{number}", test=test, code=f"number = {number}\n")
+
+    assert (0, True) == ((run := workshop.pytest()).code, "2 passed" in run.output)
+
+
+def _read_until(process: subprocess.Popen[str], word: str) -> str:
+    assert process.stdout
+    output = ""
+    while word not in output:
+        line = process.stdout.readline()
+        assert line, output
+        output += line
+    return output
