@@ -33,7 +33,7 @@ bench: $(READY) ## mesurer la boucle de chaque kata
 	$(BIN)/python -m tests.bench
 
 stubs: $(READY) ## refaire katas/ à partir de solutions/
-	$(BIN)/python -m atelier.stubs $(ARGS)
+	@$(BIN)/python -m atelier.stubs $(ARGS)
 
 lint: $(READY) ## relire le code avec ruff
 	$(BIN)/ruff check .

@@ -51,7 +51,7 @@ def _down() -> int:
 def _status() -> int:
     server = running_server()
     print(f"Prefect : {ui_url(server.url)}" if server else "Prefect : arrêté (pour le démarrer : make up)")
-    return 0 if server else 1
+    return 0
 
 
 def _make_importable() -> None:

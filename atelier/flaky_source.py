@@ -25,8 +25,9 @@ class FlakySource:
     """Répond à chaque requête par la réponse suivante du scénario, la dernière se répétant.
 
     Une réponse est un code d'erreur HTTP (`503`, `404`…) ou un de ces mots : `OK` (les clients en CSV), `DROP`
-    (la connexion se ferme sans réponse), `SLOW` (la réponse tarde d'une seconde), `HTML` (une page au lieu du CSV, avec le code 200), `ONE_CLASS` (un CSV
-    correct, mais sans aucun client parti). S'emploie avec `with` ; `requests` compte les requêtes reçues.
+    (la connexion se ferme sans réponse), `SLOW` (la réponse tarde d'une seconde), `HTML` (une page au lieu du CSV,
+    avec le code 200), `ONE_CLASS` (un CSV correct, mais sans aucun client parti). S'emploie avec `with` ; `requests`
+    compte les requêtes reçues.
     """
 
     def __init__(self, script: Iterable[Answer] = (OK,)) -> None:

@@ -61,7 +61,7 @@ class Guard:
             return
         self._watching, self._mistake = True, None
         try:
-            with _keyboard() as pressed, self._no_leftover_thread(), self._deadline():
+            with _keyboard(self._interrupt_threads) as pressed, self._no_leftover_thread(), self._deadline():
                 yield
         except BaseException as error:
             self._raise_mistake(error, interrupted=pressed())
@@ -244,13 +244,14 @@ def _watchdog(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _keyboard() -> Iterator[Callable[[], bool]]:
-    """Distingue un vrai Ctrl-C d'un `KeyboardInterrupt` que le code lève lui-même."""
+def _keyboard(interrupt_threads: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Distingue un vrai Ctrl-C d'un `KeyboardInterrupt` que le code lève lui-même, et l'étend à ses threads."""
     presses = 0
 
     def on_press(signum: int, frame: FrameType | None) -> None:
         nonlocal presses
         presses += 1
+        interrupt_threads()
         raise KeyboardInterrupt
 
     ours = threading.current_thread() is threading.main_thread()

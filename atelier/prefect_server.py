@@ -142,6 +142,14 @@ def is_ready(api_url: str, timeout: float = 2.0) -> bool:
     return _get(api_url, "/ready", timeout) is not None
 
 
+def still_answers(server: Server) -> bool:
+    """Dit si ce serveur, qui a répondu, répond encore ; il a le droit d'être lent."""
+    record = _read_record()
+    if server.private and record and (not _is_alive(record) or _is_suspended(record)):
+        return False
+    return is_ready(server.url, PATIENCE_SECONDS)
+
+
 def fingerprint() -> str:
     """Résume ce dont dépend un serveur privé : une base ne rencontre jamais un schéma d'une autre version."""
     versions = [_installed(name) for name in ("prefect", "fastapi", "sqlalchemy", "pydantic")]

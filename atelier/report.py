@@ -15,7 +15,7 @@ from atelier.errors import EnvironmentProblem, StudentMistake
 from atelier.loader import KataSource, explain_missing_package
 from atelier.memory import Memory
 from atelier.paths import ROOT, shown
-from atelier.prefect_server import PATIENCE_SECONDS, Server, is_ready, running_server, ui_url
+from atelier.prefect_server import Server, running_server, still_answers, ui_url
 
 SOURCE = pytest.StashKey[KataSource]()
 SCORES = "atelier/scores"
@@ -53,7 +53,7 @@ class Reporter:
         self._config = config
         self._full = config.getoption("full") or config.option.verbose > 0
         self._failures: list[_Failure] = []
-        self._explained: set[tuple[str, object, int | None]] = set()
+        self._explained: set[tuple[str, object, object]] = set()
         self._results: dict[str, dict[str, bool]] = {}
         self._flow_runs: dict[str, UUID] = {}
         self._run_errors: dict[str, BaseException | None] = {}
@@ -147,14 +147,15 @@ class Reporter:
         if self._full:
             report.sections.insert(0, ("verdict", verdict.render()))
             return
-        key = (source.folder, verdict.outcome, verdict.todo)
-        brief = verdict.outcome is not Outcome.WRONG and key in self._explained
+        # Ce qui reste à faire s'explique une fois par TODO ; une erreur, chaque fois qu'elle apprend autre chose.
+        told = (verdict.expected, verdict.got, verdict.where) if verdict.outcome is Outcome.WRONG else verdict.todo
+        key = (source.folder, verdict.outcome, told)
+        report.longrepr = VerdictRepr(verdict.render(), brief=key in self._explained)
         self._explained.add(key)
-        report.longrepr = VerdictRepr(verdict.render(), brief=brief)
 
     def _check_server(self) -> None:
         """Un serveur mort pendant un test se reconnaît à ce qu'il ne répond plus, quoi que le test ait vu."""
-        if self.server is None or self.outage or is_ready(self.server.url, PATIENCE_SECONDS):
+        if self.server is None or self.outage or still_answers(self.server):
             return
         self.outage = EnvironmentProblem(
             f"le serveur Prefect ne répond plus ({self.server.url})", "make down && make up, puis relancez pytest"

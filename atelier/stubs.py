@@ -101,6 +101,12 @@ def is_untouched(kata_file: Path, root: Path = REPOSITORY) -> bool:
         return False
 
 
+def is_todo_left(stub_source: str, student_source: str, number: int) -> bool:
+    """Dit si ce TODO est resté tel quel : sous son commentaire vient encore la ligne du stub."""
+    line = _line_after_todo(stub_source, number)
+    return line is not None and line == _line_after_todo(student_source, number)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Écrit ou vérifie les stubs ; rend 0, 1 (refusé ou pas à jour) ou 2 (source inutilisable)."""
     options = _options(argv)
@@ -519,6 +525,13 @@ def _todo_line(source: str, number: int) -> int | None:
     except (SyntaxError, tokenize.TokenError):
         return _search(source, rf"#+\s*TODO\s+0*{number}\b")
     return next((line for found, line in _todos(comments) if found == number), None)
+
+
+def _line_after_todo(source: str, number: int) -> str | None:
+    """La première ligne qui suit un TODO et n'en est pas le commentaire."""
+    start = _todo_line(source, number)
+    following = source.splitlines()[start:] if start else []
+    return next((line.strip() for line in following if _TODO.search(line) or not line.lstrip().startswith("#")), None)
 
 
 def _definition_line(source: str, qualified_name: str) -> int | None:

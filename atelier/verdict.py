@@ -79,7 +79,7 @@ def judge(
     verdict = replace(_explained(error), rule=rule, todo=todo, where=_where(error, source, todo))
     if remaining:
         return replace(verdict, outcome=Outcome.TODO, expected="du code à la place du TODO", got="le TODO")
-    if stubs.is_untouched(source.path):
+    if _is_left(source, todo):
         return replace(verdict, outcome=Outcome.TODO)
     if run_error and (line := _blunder_line(run_error, source)):
         verdict = replace(verdict, where=f"{shown(source.path)}:{line}")
@@ -170,16 +170,26 @@ def _blunder_line(error: BaseException, source: KataSource) -> int | None:
     return line_in(error, source.path) if raised_here or misuse else None
 
 
+def _is_left(source: KataSource, todo: int | None) -> bool:
+    """Dit si l'étudiant n'a encore rien écrit : dans le fichier, ou à la place de ce TODO."""
+    if stubs.is_untouched(source.path):
+        return True
+    texts = _solution_and_student(source)
+    return texts is not None and todo is not None and stubs.is_todo_left(stubs.make_stub(texts[0]), texts[1], todo)
+
+
 def _todo_line(source: KataSource, todo: int | None) -> int | None:
     """La ligne du TODO dans le fichier testé ou, si le commentaire n'y est plus, celle de sa fonction."""
+    texts = _solution_and_student(source)
+    return stubs.locate_todo(*texts, todo) if texts and todo is not None else None
+
+
+def _solution_and_student(source: KataSource) -> tuple[str, str] | None:
     solution = ROOT / "solutions" / source.folder / f"{source.module}.py"
-    if todo is None or not solution.exists():
-        return None
     try:
-        student = source.path.read_text(encoding="utf-8")
+        return solution.read_text(encoding="utf-8"), source.path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    return stubs.locate_todo(solution.read_text(encoding="utf-8"), student, todo)
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -12,13 +12,14 @@ from tests.katas import ROOT
 
 @pytest.fixture(scope="session")
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """L'environnement d'un atelier dont l'état est ailleurs : son serveur démarre au premier besoin."""
+    """L'environnement d'un atelier dont l'état est ailleurs, et dont le serveur tourne."""
     home = str(tmp_path_factory.mktemp("atelier"))
-    yield {"ATELIER_HOME": home, "PREFECT_API_URL": "", "ATELIER_WARM": "0"}
-    subprocess.run(
-        [sys.executable, "-m", "atelier", "down"],
-        cwd=ROOT,
-        env={**os.environ, "ATELIER_HOME": home},
-        stdout=subprocess.DEVNULL,
-        check=False,
-    )
+    environment = {"ATELIER_HOME": home, "PREFECT_API_URL": "", "ATELIER_WARM": "0"}
+    _atelier("up", environment)
+    yield environment
+    _atelier("down", environment)
+
+
+def _atelier(command: str, environment: Mapping[str, str]) -> None:
+    arguments = [sys.executable, "-m", "atelier", command]
+    subprocess.run(arguments, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, check=True)

@@ -143,16 +143,10 @@ ENDLESS_LOOPS = [
     Hostile("loop_at_import", _top("while True:  # ICI\n    pass"), ENDLESS),
     Hostile("loop_in_flow", _flow("while True: pass  # ICI"), ENDLESS),
     Hostile("loop_in_task", _task("while True: pass  # ICI"), ENDLESS),
-    Hostile(
-        "loop_in_submitted_task", _task("while True: pass  # ICI", call="double.submit(21).result()"), ENDLESS
-    ),
-    Hostile(
-        "loop_in_mapped_tasks", _task("while True: pass  # ICI", call="double.map([1, 2]).result()"), ENDLESS
-    ),
+    Hostile("loop_in_submitted_task", _task("while True: pass  # ICI", call="double.submit(21).result()"), ENDLESS),
+    Hostile("loop_in_mapped_tasks", _task("while True: pass  # ICI", call="double.map([1, 2]).result()"), ENDLESS),
     Hostile("loop_with_except_exception", _task("while True:\n    try: 1 / 0\n    except Exception: pass"), ENDLESS),
-    Hostile(
-        "endless_wait", _task("import threading\nthreading.Event().wait()  # ICI"), ENDLESS
-    ),
+    Hostile("endless_wait", _task("import threading\nthreading.Event().wait()  # ICI"), ENDLESS),
     Hostile(
         "endless_wait_in_submitted_task",
         _task("import threading\nthreading.Event().wait()  # ICI", call="double.submit(21).result()"),
@@ -169,7 +163,9 @@ WAITS = [
     Hostile("sleep_at_import", _top("import time\ntime.sleep(3600)")),
     Hostile("sleep_in_task", _task("import time\ntime.sleep(3600)\nreturn 42")),
     Hostile("sleep_imported_by_name", _task("sleep(3600)\nreturn 42", head="from time import sleep")),
-    Hostile("sleep_in_submitted_task", _task("import time\ntime.sleep(3600)\nreturn 42", call="double.submit(21).result()")),
+    Hostile(
+        "sleep_in_submitted_task", _task("import time\ntime.sleep(3600)\nreturn 42", call="double.submit(21).result()")
+    ),
     Hostile("input", _task("return int(input())  # ICI"), (WRONG, "`input`")),
     Hostile("read_stdin", _task("import sys\nreturn int(sys.stdin.read())"), (WRONG, "stdin")),
 ]
@@ -179,49 +175,107 @@ threading.Thread(target={target}, daemon={daemon}).start()  # ICI
 return 42
 """
 _SPIN = "def spin():\n    while True:\n        pass\n"
-_STUBBORN = "def spin():\n    while True:\n        try:\n            1 / 0\n        except BaseException:\n            pass\n"
+_STUBBORN = (
+    "def spin():\n    while True:\n        try:\n            1 / 0\n        except BaseException:\n            pass\n"
+)
 THREADS = [
     Hostile("looping_daemon", _flow(_START.format(target="spin", daemon=True).replace(HERE, ""), head=_SPIN), LEFTOVER),
-    Hostile("looping_thread", _flow(_START.format(target="spin", daemon=False).replace(HERE, ""), head=_SPIN), LEFTOVER),
+    Hostile(
+        "looping_thread", _flow(_START.format(target="spin", daemon=False).replace(HERE, ""), head=_SPIN), LEFTOVER
+    ),
     Hostile("sleeping_daemon", _flow(_START.format(target="threading.Event().wait", daemon=True)), LEFTOVER),
     Hostile("sleeping_thread", _flow(_START.format(target="threading.Event().wait", daemon=False)), LEFTOVER),
     Hostile("timer", _flow("import threading\nthreading.Timer(3600, print).start()  # ICI\nreturn 42"), LEFTOVER),
     Hostile("thread_at_import", _top(_SPIN + "import threading\nthreading.Thread(target=spin).start()"), LEFTOVER),
-    Hostile(
-        "finished_thread", _flow("import threading\nthreading.Thread(target=print).start()\nreturn 42")
-    ),
+    Hostile("finished_thread", _flow("import threading\nthreading.Thread(target=print).start()\nreturn 42")),
 ]
 OUTPUT = [
     Hostile("prints_at_import", _top("print('bonjour')")),
-    Hostile("ten_megabytes_of_lines", _task("for _ in range(50_000): print('x' * 200)\nraise ValueError('fin')  # ICI"), (WRONG, "ValueError : fin", "affiché : xxx")),
-    Hostile("ten_megabytes_in_a_line", _task("print('x' * 10_000_000)\nraise ValueError('fin')  # ICI"), (WRONG, "ValueError : fin")),
+    Hostile(
+        "ten_megabytes_of_lines",
+        _task("for _ in range(50_000): print('x' * 200)\nraise ValueError('fin')  # ICI"),
+        (WRONG, "ValueError : fin", "affiché : xxx"),
+    ),
+    Hostile(
+        "ten_megabytes_in_a_line",
+        _task("print('x' * 10_000_000)\nraise ValueError('fin')  # ICI"),
+        (WRONG, "ValueError : fin"),
+    ),
     Hostile("ten_megabyte_message", _flow("raise ValueError('x' * 10_000_000)  # ICI"), (WRONG, "ValueError : xxx")),
-    Hostile("ten_megabyte_words", _task("raise ValueError('mot ' * 2_500_000)  # ICI"), (WRONG, "ValueError : mot mot")),
-    Hostile("long_message_of_many_lines", _task("raise ValueError('\\n'.join(map(str, range(99_999))))  # ICI"), (WRONG, "ValueError : 0")),
-    Hostile("str_raises", _task("raise Odd", head="class Odd(Exception):\n    def __str__(self): raise ValueError('non')"), (WRONG, "non")),
-    Hostile("str_returns_no_text", _task("raise Odd", head="class Odd(Exception):\n    def __str__(self): return 3"), (WRONG, "non-string")),
-    Hostile("repr_raises", _flow("return Odd()", head="class Odd:\n    def __repr__(self): raise ValueError('non')"), (WRONG,)),
+    Hostile(
+        "ten_megabyte_words", _task("raise ValueError('mot ' * 2_500_000)  # ICI"), (WRONG, "ValueError : mot mot")
+    ),
+    Hostile(
+        "long_message_of_many_lines",
+        _task("raise ValueError('\\n'.join(map(str, range(99_999))))  # ICI"),
+        (WRONG, "ValueError : 0"),
+    ),
+    Hostile(
+        "str_raises",
+        _task("raise Odd", head="class Odd(Exception):\n    def __str__(self): raise ValueError('non')"),
+        (WRONG, "non"),
+    ),
+    Hostile(
+        "str_returns_no_text",
+        _task("raise Odd", head="class Odd(Exception):\n    def __str__(self): return 3"),
+        (WRONG, "non-string"),
+    ),
+    Hostile(
+        "repr_raises",
+        _flow("return Odd()", head="class Odd:\n    def __repr__(self): raise ValueError('non')"),
+        (WRONG,),
+    ),
     Hostile("empty_message", _task("raise ValueError  # ICI"), (WRONG, "ValueError")),
-    Hostile("escape_codes", _task("print('\\x1b[2J\\x07 avant')\nraise ValueError('\\x1b[31mrouge')  # ICI"), (WRONG, "rouge", "avant")),
+    Hostile(
+        "escape_codes",
+        _task("print('\\x1b[2J\\x07 avant')\nraise ValueError('\\x1b[31mrouge')  # ICI"),
+        (WRONG, "rouge", "avant"),
+    ),
     Hostile("warnings", _task("import warnings\nfor n in range(99): warnings.warn(f'attention {n}')\nreturn 42")),
     Hostile("invalid_escape", _top("pattern = '\\d'")),
-    Hostile("logs", _task("import logging\nlogging.getLogger().error('raté')\nraise ValueError('fin')  # ICI"), (WRONG, "ValueError : fin")),
+    Hostile(
+        "logs",
+        _task("import logging\nlogging.getLogger().error('raté')\nraise ValueError('fin')  # ICI"),
+        (WRONG, "ValueError : fin"),
+    ),
 ]
 ERRORS = [
     Hostile("recursion", _task("return double.fn(x)  # ICI"), (WRONG, "RecursionError")),
     Hostile("recursion_at_import", _top("def f(): return f()  # ICI\nf()"), (WRONG, "RecursionError")),
-    Hostile("exception_group", _task("raise ExceptionGroup('deux', [ValueError('un'), TypeError('deux')])  # ICI"), (WRONG, "ExceptionGroup")),
-    Hostile("error_with_a_cause", _task("try: 1 / 0\nexcept ZeroDivisionError as e: raise ValueError('fin') from e  # ICI"), (WRONG, "ValueError : fin")),
-    Hostile("cyclic_causes", _task("a, b = ValueError('a'), ValueError('b')\na.__cause__, b.__cause__ = b, a\nraise a  # ICI"), (WRONG, "ValueError : a")),
-    Hostile("own_not_implemented", _task("raise NotImplementedError('plus tard')  # ICI"), (WRONG, "NotImplementedError")),
+    Hostile(
+        "exception_group",
+        _task("raise ExceptionGroup('deux', [ValueError('un'), TypeError('deux')])  # ICI"),
+        (WRONG, "ExceptionGroup"),
+    ),
+    Hostile(
+        "error_with_a_cause",
+        _task("try: 1 / 0\nexcept ZeroDivisionError as e: raise ValueError('fin') from e  # ICI"),
+        (WRONG, "ValueError : fin"),
+    ),
+    Hostile(
+        "cyclic_causes",
+        _task("a, b = ValueError('a'), ValueError('b')\na.__cause__, b.__cause__ = b, a\nraise a  # ICI"),
+        (WRONG, "ValueError : a"),
+    ),
+    Hostile(
+        "own_not_implemented", _task("raise NotImplementedError('plus tard')  # ICI"), (WRONG, "NotImplementedError")
+    ),
     Hostile("todo_left", _task("raise NotImplementedError('TODO 2')  # ICI"), ("pas encore fait · TODO 2",)),
     Hostile("pytest_fail", _flow("import pytest\npytest.fail('non')  # ICI"), (WRONG,)),
     Hostile("wrong_value", GOOD.replace("2 * x", "3 * x"), (WRONG, "attendu : 42", "obtenu  : 63")),
 ]
 PROCESS = [
     Hostile("changes_directory", _top("import os, tempfile\nos.chdir(tempfile.mkdtemp())")),
-    Hostile("removes_its_directory", _top("import os, tempfile\nos.chdir(d := tempfile.mkdtemp())\nos.rmdir(d)\n") + "    raise ValueError('fin')  # ICI\n".replace("    raise", "\n\n@flow\ndef answer():\n    raise"), (WRONG, "ValueError : fin")),
-    Hostile("changes_environment", _top("import os\nos.environ['PREFECT_API_URL'] = 'http://127.0.0.1:9/api'\nos.environ.clear()")),
+    Hostile(
+        "removes_its_directory",
+        _top("import os, tempfile\nos.chdir(d := tempfile.mkdtemp())\nos.rmdir(d)\n")
+        + "    raise ValueError('fin')  # ICI\n".replace("    raise", "\n\n@flow\ndef answer():\n    raise"),
+        (WRONG, "ValueError : fin"),
+    ),
+    Hostile(
+        "changes_environment",
+        _top("import os\nos.environ['PREFECT_API_URL'] = 'http://127.0.0.1:9/api'\nos.environ.clear()"),
+    ),
     Hostile("changes_path", _top("import sys\nsys.path[:] = []")),
     Hostile("replaces_print", _top("import builtins\nbuiltins.print = builtins.open = None")),
     Hostile("replaces_sleep", _top("import time\ntime.sleep = None")),
@@ -233,7 +287,7 @@ PROCESS = [
     Hostile("traces", _top("import sys\nsys.settrace(lambda *_: None)")),
     Hostile("atexit", _top("import atexit\natexit.register(lambda: print('BOUM'))")),
     Hostile("main_block", GOOD + "\n\nif __name__ == '__main__':\n    raise SystemExit(3)\n"),
-    Hostile("test_inside", GOOD + "\n\ndef test_me():\n    assert False\n"),
+    Hostile("with_tests_inside", GOOD + "\n\ndef test_me():\n    assert False\n"),
 ]
 # Ce qu'une seule session de pytest doit traverser, un kata par fichier.
 CONTAINED = [
@@ -251,6 +305,8 @@ CONTAINED = [
 ]
 SWALLOWING = Hostile(
     "swallows_interruptions",
-    _task("while True:\n    try:\n        threading.Event().wait(0.1)  # ICI\n    except: pass", head="import threading"),
+    _task(
+        "while True:\n    try:\n        threading.Event().wait(0.1)  # ICI\n    except: pass", head="import threading"
+    ),
     (WRONG, "pas de réponse après 2 s", "avale aussi les interruptions"),
 )

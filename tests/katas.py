@@ -51,9 +51,7 @@ class Workshop:
             file.write_bytes(code.encode() if isinstance(code, str) else code)
         return file
 
-    def pytest(
-        self, *arguments: str | Path, env: Mapping[str, str] | None = None, cache: bool = True
-    ) -> PytestRun:
+    def pytest(self, *arguments: str | Path, env: Mapping[str, str] | None = None, cache: bool = True) -> PytestRun:
         """Joue ces katas, sans processus préchauffé, qui survivrait au test."""
         folder = self.root / "cache" if cache else None
         return pytest_katas(*arguments, root=self.root, cache=folder, env={"ATELIER_WARM": "0", **(env or {})})

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests import toy as kata
-from tests.katas import Workshop
+from tests.katas import PytestRun, Workshop
 from tests.toy import Toy, toy
 
 __all__ = ["toy"]
@@ -109,13 +110,19 @@ def test_file_is_read_from_disk_every_time(toy: Toy) -> None:
 
 
 def test_failures_are_short_and_explained_once(toy: Toy) -> None:
-    """« Pas encore fait » ne s'explique qu'une fois par TODO ; « à corriger » s'explique toujours."""
-    todo = toy.pytest().verdicts()
+    """Ce qui reste à faire s'explique une fois par TODO ; une erreur, chaque fois qu'elle apprend autre chose."""
+    todo = _lengths(toy.pytest())
     toy.write(kata.DONE.replace("return 2", "return 5"))
-    wrong = toy.pytest().verdicts()
+    same = _lengths(toy.pytest())
+    toy.write(kata.DONE.replace("return 2", "calls.append(1)\n    return len(calls) * 5") + "\n\ncalls = []\n")
+    different = _lengths(toy.pytest())
 
-    assert [4, 4, 1] == [len(todo[name].strip().splitlines()) for name in ("test_one", "test_two", "test_two_again")]
-    assert [4, 4] == [len(wrong[name].strip().splitlines()) for name in ("test_two", "test_two_again")]
+    assert [4, 4, 1] == todo
+    assert ([4, 1], [4, 4]) == (same, different)
+
+
+def _lengths(run: PytestRun) -> list[int]:
+    return [len(verdict.strip().splitlines()) for verdict in run.verdicts().values()]
 
 
 @pytest.mark.parametrize("option", ["-v", "--full"])
@@ -161,17 +168,39 @@ def test_report_keeps_the_verdict(toy: Toy, tmp_path: Path) -> None:
     assert ["à corriger · TODO 1 · `one` rend 1"] == [(text or "").splitlines()[0] for text in failures]
 
 
+SUBMITTED = """\
+from prefect import flow, task
+
+@task
+def endless():
+    print("PRÊT", flush=True)
+    while True:
+        pass
+
+@flow
+def one():
+    return endless.submit().result()
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows n'envoie pas de SIGINT à un seul processus")
 @pytest.mark.parametrize(
-    "code", ["while True:\n    pass\n", "import threading\nthreading.Event().wait()\n"], ids=["loop", "wait"]
+    "code",
+    [
+        "print('PRÊT', flush=True)\nwhile True:\n    pass\n",
+        "import threading\nprint('PRÊT', flush=True)\nthreading.Event().wait()\n",
+        SUBMITTED,
+    ],
+    ids=["loop", "wait", "submitted"],
 )
-def test_ctrl_c_stops_everything(toy: Toy, code: str) -> None:
+def test_ctrl_c_stops_everything(toy: Toy, code: str, own_server: Mapping[str, str]) -> None:
     """Ctrl-C, même pendant une boucle sans fin de l'étudiant : le code 2, et plus aucun processus."""
-    toy.write(f"print('PRÊT', flush=True)\n{code}")
+    toy.tests.write_text("def test_one(kata, run):\n    run(kata.one)\n", encoding="utf-8")
+    toy.write(code)
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider"],
         cwd=toy.root,
-        env={**os.environ, "ATELIER_WARM": "0"},
+        env={**os.environ, **own_server},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -19,6 +19,8 @@ from tests import toy as kata
 from tests.toy import Toy, toy
 
 __all__ = ["toy"]
+# Un thread que l'on interrompt le dit sur sa sortie d'erreur, et pytest avec lui.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 SECONDS = 0.3
 PATIENCE_SECONDS = 20
 
@@ -64,7 +66,10 @@ def test_endless_code_is_interrupted(clockwork: str, code: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="sans alarme, seul faulthandler y met fin")
-@pytest.mark.parametrize("code", ["re.match('(a+)+b', 'a' * 60)", "threading.Event().wait()", "threading.Lock().acquire() and time.sleep(60)"])
+@pytest.mark.parametrize(
+    "code",
+    ["re.match('(a+)+b', 'a' * 60)", "threading.Event().wait()", "threading.Lock().acquire() and time.sleep(60)"],
+)
 def test_alarm_interrupts_calls_into_c(code: str) -> None:
     """L'alarme interrompt aussi une attente ou une expression régulière qui explose, à sa ligne."""
     mistake = _watch(f"import re, threading, time\n\n{code}")
@@ -95,9 +100,13 @@ def test_nested_watch_keeps_the_outer_deadline(clockwork: str) -> None:
     outer = Guard({"student.py"}.__contains__, lambda mistake: None, SECONDS)
 
     with pytest.raises(StudentMistake, match="pas de réponse"), outer.watching():
-        with outer.watching():
-            pass
-        exec(compile("while True:\n    pass", "student.py", "exec"), {})
+        _spin_after_a_nested_watch(outer)
+
+
+def _spin_after_a_nested_watch(watched: Guard) -> None:
+    with watched.watching():
+        pass
+    exec(compile("while True:\n    pass", "student.py", "exec"), {})
 
 
 def test_interruption_passes_through_except_exception() -> None:
@@ -222,7 +231,7 @@ def test_computation_that_never_yields_ends_the_session(launch: Callable[..., En
     code = "import itertools\n\n\ndef one():\n    return sum(itertools.repeat(0))\n"
     ending = launch(code, "", "-o", "kata_deadline=0.5", "-o", "faulthandler_timeout=2")
 
-    assert (1, True) == (ending.code, f"{Path('plain_toy.py')}\", line 5 in one" in ending.output), ending.output
+    assert (1, True) == (ending.code, f'{Path("plain_toy.py")}", line 5 in one' in ending.output), ending.output
 
 
 def test_no_test_of_the_toy_needs_more(toy: Toy) -> None:

@@ -49,11 +49,39 @@ def test_nobody_waits(kata, run, clock):
     assert time.monotonic() - started < 60
 
 
+def test_async_tasks_do_not_wait_either(kata, run, clock):
+    """L'horloge vaut aussi pour les tasks asynchrones."""
+    assert run(kata.async_patient).state.name == "Completed"
+    assert clock.retry_waits == [86400.0, 86400.0]
+
+
+def test_cache_expires_when_the_clock_advances(kata, run, clock):
+    """L'heure simulée fait expirer un cache, et n'avance pas d'elle-même."""
+    states = [run(kata.hourly, 1).state.name for _ in range(2)]
+    clock.advance(3599)
+    states.append(run(kata.hourly, 1).state.name)
+    clock.advance(2)
+    states.append(run(kata.hourly, 1).state.name)
+    assert states == ["Completed", "Cached", "Cached", "Completed"]
+
+
+def test_sleep_of_others_is_real(kata, clock):
+    """Seuls les `sleep` du fichier de l'étudiant sont simulés."""
+    import time
+
+    started = time.monotonic()
+    time.sleep(0.1)
+    assert time.monotonic() - started >= 0.09
+    assert clock.student_waits == [3600.0]
+
+
 def test_thread_reaches_the_server(kata, run):
     """Un flow lancé d'un thread de l'étudiant va au serveur de l'atelier."""
     assert run(kata.threaded).value == ["Completed"]
 '''
-CODE = '''\
+CODE = """\
+import asyncio
+import datetime
 import threading
 import time
 
@@ -96,6 +124,23 @@ def patient():
     flaky()
 
 
+@task(retries=2, retry_delay_seconds=86400)
+async def async_flaky():
+    attempts.append(1)
+    if len(attempts) < 3:
+        raise ValueError("pas encore")
+
+
+@flow
+def async_patient():
+    asyncio.run(async_flaky())
+
+
+@task(cache_policy=INPUTS, cache_expiration=datetime.timedelta(hours=1))
+def hourly(x):
+    return x
+
+
 @flow
 def small():
     return 1
@@ -108,7 +153,7 @@ def threaded():
     thread.start()
     thread.join()
     return states
-'''
+"""
 PROFILES = """\
 active = "cloud"
 
@@ -236,3 +281,18 @@ def test_kata_runs_as_a_script(person: Person, own_server: Mapping[str, str], tm
     address = record["url"].removesuffix("/api")
     assert (0, f"Vos runs : {address}/runs") == (finished.returncode, finished.stdout.strip().splitlines()[-1])
     assert (before, []) == (person.files(), person.trap.requests)
+
+
+def test_server_that_answers_is_used(own_server: Mapping[str, str], tmp_path: Path) -> None:
+    """Le serveur de PREFECT_API_URL répond : les runs y vont, et aucun autre ne démarre."""
+    record = json.loads(Path(own_server["ATELIER_HOME"], "prefect-server.json").read_text(encoding="utf-8"))
+    workshop = Workshop(tmp_path)
+    test = "def test_it(kata, run):\n    assert run(kata.small).value == 1\n"
+    workshop.write_kata("01_it", "prefect_it", test=test, code=CODE)
+    home = tmp_path / "state"
+
+    run = workshop.pytest(env={"ATELIER_HOME": str(home), "PREFECT_API_URL": record["url"]})
+
+    address = record["url"].removesuffix("/api")
+    assert (0, True) == (run.code, f"À regarder   : {address}/runs/flow-run/" in run.output), run.output
+    assert not (home / "prefect-server.json").exists()

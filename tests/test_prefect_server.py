@@ -105,7 +105,8 @@ def test_private_server_listens_on_loopback_only(home: Path) -> None:
     """Le serveur n'écoute que cette machine, sur un port libre."""
     server = ensure_server()
 
-    addresses = {connection.laddr.ip for connection in _process(home).net_connections() if connection.status == "LISTEN"}
+    listening = [socket for socket in _process(home).net_connections() if socket.status == psutil.CONN_LISTEN]
+    addresses = {socket.laddr.ip for socket in listening}
     assert ({"127.0.0.1"}, True) == (addresses, server.url.startswith("http://127.0.0.1:"))
 
 
@@ -248,7 +249,7 @@ def test_taken_port_is_an_environment_problem(monkeypatch: pytest.MonkeyPatch) -
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         monkeypatch.setattr(prefect_server, "_free_port", lambda: taken.getsockname()[1])
-        with pytest.raises(EnvironmentProblem, match="Address already in use|10048") as problem:
+        with pytest.raises(EnvironmentProblem, match=r"Address already in use|10048") as problem:
             ensure_server()
 
     assert "make down && make up" == problem.value.repair
@@ -258,7 +259,7 @@ def test_server_that_never_answers_is_an_environment_problem(monkeypatch: pytest
     """Un serveur trop lent : on dit où lire son journal."""
     monkeypatch.setenv("FAKE_DELAY", "60")
     monkeypatch.setattr(prefect_server, "START_SECONDS", 0.5)
-    with pytest.raises(EnvironmentProblem, match="prefect-server.log"):
+    with pytest.raises(EnvironmentProblem, match=r"prefect-server\.log"):
         prefect_server.wait_until_ready(prefect_server.launch_server(), seconds=0.5)
 
 

@@ -53,7 +53,8 @@ def test_next_step_says_where_and_how_to_get_a_hint(toy: Toy) -> None:
     """Le prochain pas donne le fichier, la ligne et la commande des indices."""
     step = _next_step(toy.pytest())
 
-    assert f"TODO 1, {Path('katas', kata.FOLDER, 'plain_toy.py')}:3  (bloqué ? pytest katas/{kata.FOLDER} --indice)" == step
+    file = Path("katas", kata.FOLDER, "plain_toy.py")
+    assert f"TODO 1, {file}:3  (bloqué ? pytest katas/{kata.FOLDER} --indice)" == step
 
 
 def test_next_step_after_a_finished_kata_is_the_next_kata(toy: Toy) -> None:
@@ -107,7 +108,8 @@ def test_hints_go_from_nudge_to_solution(toy: Toy) -> None:
     """Chaque `--indice` donne l'indice suivant, puis le nom de la solution, et s'y tient."""
     hints = [_hint(toy.pytest("--indice")) for _ in range(4)]
 
-    solution = f"Vous avez lu tous les indices de ce TODO. La solution : {Path('solutions', kata.FOLDER, 'plain_toy.py')}"
+    file = Path("solutions", kata.FOLDER, "plain_toy.py")
+    solution = f"Vous avez lu tous les indices de ce TODO. La solution : {file}"
     assert [
         "TODO 1, indice 1 sur 2 :\nPensez à un nombre.",
         "TODO 1, indice 2 sur 2 :\nLe premier des entiers.",

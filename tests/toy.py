@@ -31,7 +31,7 @@ def test_two_again(kata):
     kata.two()
     assert kata.two() == 2, explain(expected="2", got=kata.two())
 '''
-SOLUTION = '''\
+SOLUTION = """\
 def one():
     # TODO 1 : rendez 1.
     # BEGIN SOLUTION
@@ -44,8 +44,8 @@ def two():
     # BEGIN SOLUTION
     return 2
     # END SOLUTION
-'''
-STUB = '''\
+"""
+STUB = """\
 def one():
     # TODO 1 : rendez 1.
     raise NotImplementedError("TODO 1")
@@ -54,7 +54,7 @@ def one():
 def two():
     # TODO 2 : rendez 2.
     raise NotImplementedError("TODO 2")
-'''
+"""
 ONE_DONE = STUB.replace('raise NotImplementedError("TODO 1")', "return 1")
 ONE_WRONG = STUB.replace('raise NotImplementedError("TODO 1")', "return 3")
 DONE = ONE_DONE.replace('raise NotImplementedError("TODO 2")', "return 2")

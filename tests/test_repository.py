@@ -1,0 +1,121 @@
+"""Le dépôt entier : rien d'une machine en particulier, des liens qui mènent quelque part, un code en ASCII."""
+
+import re
+import shutil
+import subprocess
+import tokenize
+from pathlib import Path
+
+import pytest
+
+from tests.katas import ROOT
+
+
+def _files() -> list[Path]:
+    """Les fichiers du dépôt, ceux qui ne sont pas encore suivis compris."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    return [path for path in (ROOT / name for name in listed.stdout.split("\0") if name) if path.is_file()]
+
+
+FILES = _files()
+PYTHON = [path for path in FILES if path.suffix == ".py"]
+PAGES = [path for path in FILES if path.suffix == ".md"]
+LOCK = ROOT / "requirements.lock"
+# Écrits en deux morceaux : ce fichier-ci aussi est relu.
+REGISTRIES = ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "docker" + "hub.com", "index" + "-url"]
+MACHINES = [r"/home" + r"/\w", r"/Users" + r"/\w", r"/root" + r"/\.?\w", r"[A-Z]:\\Users" + r"\\", "file:" + "//"]
+
+pytestmark = pytest.mark.skipif(not FILES, reason="ce n'est pas un dépôt git")
+
+
+def _named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""  # une image
+
+
+def _found(pattern: str) -> list[str]:
+    return [_named(path) for path in FILES if re.search(pattern, _text(path))]
+
+
+@pytest.mark.parametrize("host", REGISTRIES)
+def test_no_registry_is_named(host: str) -> None:
+    """Les paquets viennent d'où l'utilisateur les prend : aucun registre n'est écrit."""
+    assert [] == _found(re.escape(host))
+
+
+@pytest.mark.parametrize("pattern", MACHINES)
+def test_no_path_of_a_machine(pattern: str) -> None:
+    """Aucun chemin absolu de la machine de quelqu'un."""
+    assert [] == _found(pattern)
+
+
+def test_no_path_of_this_machine() -> None:
+    """Ni celui d'où l'on vérifie."""
+    assert [] == _found(re.escape(str(ROOT)) + r"\b")
+
+
+def test_there_is_one_lock() -> None:
+    """Un seul verrou, celui que pip et uv lisent tous deux."""
+    locks = [_named(path) for path in FILES if path.suffix == ".lock" or path.name.startswith("requirements")]
+
+    assert ["requirements.lock"] == locks
+
+
+def test_every_locked_package_has_hashes() -> None:
+    """Chaque paquet du verrou est à une version exacte, avec ses empreintes, sans aucune adresse."""
+    text = re.sub(r"\s*#.*", "", LOCK.read_text(encoding="utf-8"))
+    packages = re.split(r"\n(?=\S)", text.strip())
+
+    assert [] == [package for package in packages if not re.match(r"[\w.\-]+(\[[\w,\-]+\])?==[\w.+!]+", package)]
+    assert [] == [package for package in packages if "--hash=sha256:" not in package]
+    assert "://" not in text
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make n'est pas installé")
+def test_make_alone_lists_the_targets() -> None:
+    """`make` sans argument montre toutes les commandes et n'en lance aucune."""
+    run = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+    shown = re.findall(r"^  make (\w+) +\S", run.stdout, flags=re.MULTILINE)
+    assert phony
+    assert (0, sorted(phony[1].split())) == (run.returncode, sorted(shown)), run.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_named)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Chaque lien relatif d'une page mène à un fichier du dépôt."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", _text(page), flags=re.DOTALL)
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", prose)]
+    relative = [link for link in links if link and not re.match(r"\w+:", link)]
+
+    assert [] == [link for link in relative if not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=_named)
+def test_identifiers_are_ascii(path: Path) -> None:
+    """Ce qui s'exécute est en ASCII : les accents sont pour les textes, pas pour les noms."""
+    with path.open("rb") as stream:
+        names = {token.string for token in tokenize.tokenize(stream.readline) if token.type == tokenize.NAME}
+
+    assert [] == sorted(name for name in names if not name.isascii())
+
+
+def test_file_names_are_ascii_and_unambiguous() -> None:
+    """Les noms de fichiers passent partout : en ASCII, sans espace, distincts même sans la casse."""
+    names = [_named(path) for path in FILES]
+
+    assert [] == [name for name in names if not re.fullmatch(r"[\w./\-]+", name, flags=re.ASCII)]
+    assert len(names) == len({name.lower() for name in names})
+
+
+def test_texts_end_lines_with_lf() -> None:
+    """Des fins de ligne Unix : un script en CRLF ne se lance pas dans un conteneur."""
+    assert [] == [_named(path) for path in FILES if _text(path) and b"\r\n" in path.read_bytes()]
