@@ -48,25 +48,26 @@ def connected(server: Server, storage: Path, client_retries: int = 5) -> Iterato
     """
     from prefect import context, settings
 
-    with settings.temporary_settings(
-        {
-            settings.PREFECT_API_URL: server.url,
-            settings.PREFECT_API_KEY: None,
-            settings.PREFECT_CLIENT_MAX_RETRIES: client_retries,
-            # Une requête de moins par run ; la protection vise les navigateurs, et le serveur local ne l'exige pas.
-            settings.PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
-            # Les adresses que Prefect affiche, telles que le navigateur les atteint.
-            settings.PREFECT_UI_URL: ui_url(server.url),
-            settings.PREFECT_HOME: state_dir() / "prefect" / "client",
-            settings.PREFECT_LOCAL_STORAGE_PATH: storage,
-            settings.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
-            # Chaque flow run attendrait sinon jusqu'à une seconde, à sa fin, le dernier battement.
-            settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-        }
-    ):
+    changed = {
+        settings.PREFECT_API_URL: server.url,
+        settings.PREFECT_API_KEY: None,
+        settings.PREFECT_CLIENT_MAX_RETRIES: client_retries,
+        # Une requête de moins par run : notre serveur n'exige pas cette protection, faite pour les navigateurs.
+        settings.PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: not server.private,
+        # Les adresses que Prefect affiche, telles que le navigateur les atteint.
+        settings.PREFECT_UI_URL: ui_url(server.url),
+        settings.PREFECT_HOME: state_dir() / "prefect" / "client",
+        settings.PREFECT_LOCAL_STORAGE_PATH: storage,
+        settings.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+        # Chaque flow run attendrait sinon jusqu'à une seconde, à sa fin, le dernier battement.
+        settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    }
+    with (
+        settings.temporary_settings(changed),
         # Un thread que l'étudiant lance lui-même n'hérite de rien : il lirait les réglages du départ.
-        with patch.object(context, "GLOBAL_SETTINGS_CONTEXT", context.SettingsContext.get()):
-            yield
+        patch.object(context, "GLOBAL_SETTINGS_CONTEXT", context.SettingsContext.get()),
+    ):
+        yield
 
 
 @contextmanager

@@ -306,7 +306,7 @@ def _write(file: Path, text: str) -> None:
     draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         draft.write_bytes(text.encode())
-        os.replace(draft, file)
+        draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
 

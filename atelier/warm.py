@@ -60,7 +60,7 @@ def run_pytest(arguments: Sequence[str]) -> int | None:
     request = {
         "arguments": list(arguments),
         "program": sys.argv[0],
-        "directory": os.getcwd(),
+        "directory": str(Path.cwd()),
         "environment": dict(os.environ),
         "path": sys.path,
     }

@@ -1,0 +1,1 @@
+"""La suite de l'atelier lui-même."""

@@ -162,7 +162,8 @@ def _change_logic(node: ast.AST) -> Iterator[Alteration]:
             other = ast.Or if isinstance(operator, ast.And) else ast.And
             yield f"{type(operator).__name__} → {other.__name__}", lambda copied: setattr(copied, "op", other())
             for rank, operand in enumerate(node.values):
-                yield f"seulement {ast.unparse(operand)}", lambda copied, rank=rank: _become(copied, copied.values[rank])
+                change = f"seulement {ast.unparse(operand)}"
+                yield change, lambda copied, rank=rank: _become(copied, copied.values[rank])
         case ast.Call(func=function, args=[first, second, *_]) if ast.unparse(function) not in COMMUTATIVE:
             change = f"{ast.unparse(first)} et {ast.unparse(second)} échangés"
             yield change, lambda copied: copied.args.__setitem__(slice(0, 2), copied.args[1::-1])

@@ -37,9 +37,10 @@ def test_only_the_solution_is_altered() -> None:
 
 def test_each_mutant_differs_from_the_others_and_from_the_solution() -> None:
     """Un mutant est un vrai changement, et un seul exemplaire de chacun est joué."""
+    solution = ast.unparse(ast.parse(SOURCE)) + "\n"
     sources = [mutant.source for mutant in mutants(SOURCE)]
 
-    assert len(sources) == len({*sources, ast.unparse(ast.parse(SOURCE)) + "\n"} - {ast.unparse(ast.parse(SOURCE)) + "\n"})
+    assert len(sources) == len({*sources} - {solution})
 
 
 def test_usual_blunders_are_among_the_mutants() -> None:

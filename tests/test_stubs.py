@@ -869,8 +869,8 @@ def fail(*_: object) -> None:
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_todo_is_left_until_its_place_changes(number: int) -> None:
     """Un TODO reste à faire tant que la ligne qui le suit est celle du stub, où que soit descendu le commentaire."""
-    stub = "# TODO 1 : décorez,\n# bien sûr.\ndef load():\n    # TODO 2 : rendez.\n    raise X\n@task(\n    # TODO 3\n)\n"
-    done = stub.replace("def", "@task\ndef").replace("raise X", "return 1").replace("# TODO 3", "# TODO 3\n    retries=3,")
+    stub = "# TODO 1 : décorez,\n# oui.\ndef load():\n    # TODO 2 : rendez.\n    raise X\n@task(\n    # TODO 3\n)\n"
+    done = stub.replace("def", "@task\ndef").replace("raise X", "return 1").replace("TODO 3", "TODO 3\n    retries=3,")
 
     assert (True, False) == (
         stubs.is_todo_left(stub, "\n" + stub, number),
