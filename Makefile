@@ -36,7 +36,7 @@ stubs: $(READY) ## refaire katas/ à partir de solutions/
 	@$(BIN)/python -m atelier.stubs $(ARGS)
 
 lint: $(READY) ## relire le code avec ruff
-	$(BIN)/ruff check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 lock: $(READY) ## choisir à nouveau les versions (voir CONTRIBUTING.md)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

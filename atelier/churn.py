@@ -120,9 +120,7 @@ def split_customers(
     _require_both_classes(customers, at_least=2, purpose="découper")
     from sklearn.model_selection import train_test_split
 
-    train, test = train_test_split(
-        customers, test_size=test_size, stratify=customers[TARGET], random_state=seed
-    )
+    train, test = train_test_split(customers, test_size=test_size, stratify=customers[TARGET], random_state=seed)
     return train, test
 
 

@@ -103,9 +103,7 @@ def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]
         patch.object(prefect.types._datetime, "now", now),
         patch.object(prefect.states, "now", now),
         patch.object(prefect.task_engine, "time", _Replaced(time, sleep=engine_sleep)),
-        patch.object(
-            prefect.task_engine, "anyio", _Replaced(prefect.task_engine.anyio, sleep=engine_sleep_async)
-        ),
+        patch.object(prefect.task_engine, "anyio", _Replaced(prefect.task_engine.anyio, sleep=engine_sleep_async)),
         patch.object(prefect.utilities.engine, "time", _Replaced(time, sleep=_refuse_flow_wait)),
         patch.object(prefect.client.base, "time", _Replaced(time, sleep=_client_sleep)),
         patch.object(time, "sleep", student_sleep),

@@ -20,9 +20,7 @@ class StudentMistake(Exception):
     `expected` et `got` sont les deux moitiés du message ; `path` et `line` disent où regarder.
     """
 
-    def __init__(
-        self, expected: str, got: str, path: Path | str | None = None, line: int | None = None
-    ) -> None:
+    def __init__(self, expected: str, got: str, path: Path | str | None = None, line: int | None = None) -> None:
         super().__init__(f"{got} (attendu : {expected})")
         self.expected = expected
         self.got = got

@@ -155,9 +155,7 @@ class Guard:
         got = f"pas de réponse après {self._seconds:g} s" + (" : une boucle sans fin ?" if place else "")
         self._blame(expected="du code qui se termine", got=got, place=place)
 
-    def _blame_leftover_threads(
-        self, threads: set[threading.Thread], started: dict[threading.Thread, Place]
-    ) -> None:
+    def _blame_leftover_threads(self, threads: set[threading.Thread], started: dict[threading.Thread, Place]) -> None:
         until = monotonic() + THREAD_GRACE_SECONDS
         for thread in threads:
             place = self._place_of(thread) or started.get(thread)

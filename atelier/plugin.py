@@ -228,9 +228,7 @@ def run_elsewhere(
     def run_elsewhere(name: str, *arguments: Any, **parameters: Any) -> "RunRecord":
         seconds_ahead = clock.ahead().total_seconds()
         source = request.node.stash[SOURCE]
-        return _second_process.run(
-            Job(source, name, prefect_server, storage, seconds_ahead, arguments, parameters)
-        )
+        return _second_process.run(Job(source, name, prefect_server, storage, seconds_ahead, arguments, parameters))
 
     return run_elsewhere
 

@@ -90,9 +90,7 @@ class Probe:
         """
         name = getattr(flow_or_task, "__name__", repr(flow_or_task))
         if not hasattr(flow_or_task, "with_options"):
-            raise StudentMistake(
-                expected=f"« {name} » connu de Prefect : un flow ou une task", got=_kind(flow_or_task)
-            )
+            raise StudentMistake(expected=f"« {name} » connu de Prefect : un flow ou une task", got=_kind(flow_or_task))
         self._is_flow = isinstance(flow_or_task, Flow)
         self._last.clear()
         state = flow_or_task(*arguments, return_state=True, **parameters)
@@ -144,6 +142,5 @@ def _task_name(run: TaskRun) -> str:
 
 def _upstream(run: TaskRun) -> dict[str, list[UUID]]:
     return {
-        name: [item.id for item in items if item.input_type == "task_run"]
-        for name, items in run.task_inputs.items()
+        name: [item.id for item in items if item.input_type == "task_run"] for name, items in run.task_inputs.items()
     }

@@ -80,6 +80,7 @@ def launch_server() -> Server:
     useless = _read_record()
     if server := running_server():
         return server
+    import psutil  # noqa: F401 - s'il manque, autant le savoir avant de lancer quoi que ce soit
     from filelock import FileLock, Timeout
 
     try:
@@ -96,9 +97,7 @@ def wait_until_ready(server: Server, seconds: float = START_SECONDS) -> None:
     while not is_ready(server.url):
         record = _read_record()
         if server.private and (record is None or not _is_alive(record)):
-            raise EnvironmentProblem(
-                f"le serveur Prefect s'est arrêté : {_last_log_line()}", "make down && make up"
-            )
+            raise EnvironmentProblem(f"le serveur Prefect s'est arrêté : {_last_log_line()}", "make down && make up")
         if time.monotonic() > deadline:
             raise EnvironmentProblem(
                 f"le serveur Prefect ne répond pas ({server.url}), journal : {shown(_log())}",

@@ -125,9 +125,7 @@ class Reporter:
             terminalreporter.line(f"Prochain pas : {self._next_step()}", bold=True)
         self._write_link(terminalreporter)
 
-    def _explain(
-        self, item: pytest.Item, error: BaseException, report: pytest.TestReport, source: KataSource
-    ) -> None:
+    def _explain(self, item: pytest.Item, error: BaseException, report: pytest.TestReport, source: KataSource) -> None:
         from atelier.verdict import Outcome, judge
 
         marker = item.get_closest_marker("todo")

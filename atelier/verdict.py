@@ -46,9 +46,7 @@ class Verdict:
         texts = (self.expected, self.got, self.example, self.where)
         for label, text in zip((*labels, "exemple", "où"), texts, strict=True):
             lines += _labelled(label, text)
-        lines += [
-            f"  affiché : {line}" if not i else f"            {line}" for i, line in enumerate(self.printed)
-        ]
+        lines += [f"  affiché : {line}" if not i else f"            {line}" for i, line in enumerate(self.printed)]
         return "\n".join(lines[:MAX_LINES])
 
 

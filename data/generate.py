@@ -55,9 +55,7 @@ def _draw_orders(rng: np.random.Generator, days_since_signup: np.ndarray) -> np.
     return 1 + rng.poisson(np.round(monthly_rate * days_since_signup / DAYS_PER_MONTH, 6))
 
 
-def _draw_recency(
-    rng: np.random.Generator, days_since_signup: np.ndarray, total_orders: np.ndarray
-) -> np.ndarray:
+def _draw_recency(rng: np.random.Generator, days_since_signup: np.ndarray, total_orders: np.ndarray) -> np.ndarray:
     """Jours depuis la dernière commande : l'intervalle habituel, très allongé chez trois clients sur dix."""
     slowdown = np.where(rng.random(total_orders.size) < 0.3, 5.0, 1.0)
     usual_interval = days_since_signup / total_orders

@@ -42,9 +42,7 @@ def _print_row(label: str, folders: Sequence[str]) -> None:
         lambda: _run(folders, {"ATELIER_WARM": "0"}),
         lambda: _run(folders, {}),
     )
-    print(
-        f"{label:<18} {floor:9.2f} {cold:9.2f} {cold / floor:6.2f} {warmed:9.2f} {warmed / floor:6.2f}", flush=True
-    )
+    print(f"{label:<18} {floor:9.2f} {cold:9.2f} {cold / floor:6.2f} {warmed:9.2f} {warmed / floor:6.2f}", flush=True)
 
 
 def _medians(*actions: Callable[[], None]) -> list[float]:

@@ -303,10 +303,3 @@ CONTAINED = [
     *ERRORS,
     *PROCESS,
 ]
-SWALLOWING = Hostile(
-    "swallows_interruptions",
-    _task(
-        "while True:\n    try:\n        threading.Event().wait(0.1)  # ICI\n    except: pass", head="import threading"
-    ),
-    (WRONG, "pas de réponse après 2 s", "avale aussi les interruptions"),
-)

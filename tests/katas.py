@@ -16,6 +16,18 @@ MISCONCEPTIONS = ROOT / "tests" / "misconceptions"
 TIMEOUT_SECONDS = 120
 WORKSHOP_FILES = ("atelier", "conftest.py", "pyproject.toml", "requirements.lock")
 
+WITHOUT = """\
+from functools import partial
+from importlib.machinery import PathFinder
+
+
+def find_spec(original, name, *path):
+    return None if name.partition(".")[0] in {packages} else original(name, *path)
+
+
+PathFinder.find_spec = partial(find_spec, PathFinder.find_spec)
+"""
+
 
 @dataclass(frozen=True)
 class PytestRun:
@@ -50,6 +62,13 @@ class Workshop:
         if code is not None:
             file.write_bytes(code.encode() if isinstance(code, str) else code)
         return file
+
+    def without(self, *packages: str) -> dict[str, str]:
+        """L'environnement où ces paquets semblent ne pas être installés : plus aucun chemin n'y mène."""
+        folder = self.root / "without"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(WITHOUT.format(packages=set(packages)), encoding="utf-8")
+        return {"PYTHONPATH": str(folder)}
 
     def pytest(self, *arguments: str | Path, env: Mapping[str, str] | None = None, cache: bool = True) -> PytestRun:
         """Joue ces katas, sans processus préchauffé, qui survivrait au test."""

@@ -80,9 +80,7 @@ def test_import_loads_only_numpy_and_pandas() -> None:
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}; "
         "print(*sorted(new - sys.stdlib_module_names))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert result.stdout.split() == ["atelier"], (
         "Un import en tête de `atelier/churn.py` ralentit tous les katas : déplacez-le dans la fonction."
@@ -150,9 +148,7 @@ def test_load_refuses_what_is_not_utf8(tmp_path: Path, content: bytes) -> None:
     ("failure", "words"),
     [(PermissionError(13, "denied"), "pas le droit de lire"), (OSError(5, "I/O error"), "a échoué")],
 )
-def test_load_explains_a_system_failure(
-    monkeypatch: pytest.MonkeyPatch, failure: OSError, words: str
-) -> None:
+def test_load_explains_a_system_failure(monkeypatch: pytest.MonkeyPatch, failure: OSError, words: str) -> None:
     """Un refus ou une panne du système de fichiers devient une `DataError` en français."""
 
     def fail(path: Path) -> bytes:
@@ -368,10 +364,7 @@ def test_features_have_the_documented_formulas() -> None:
 
 
 raw_row = st.tuples(
-    *(
-        st.floats(0, LARGEST, exclude_max=True) if name in EUROS else st.integers(0, LARGEST - 1)
-        for name in FEATURES
-    )
+    *(st.floats(0, LARGEST, exclude_max=True) if name in EUROS else st.integers(0, LARGEST - 1) for name in FEATURES)
 )
 
 

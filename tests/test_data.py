@@ -93,9 +93,7 @@ def test_values_are_plausible(customers: pd.DataFrame, column: str, low: float, 
     """Chaque colonne reste dans des bornes plausibles."""
     values = customers[column]
 
-    assert values.between(low, high).all(), (
-        f"{column} va de {values.min()} à {values.max()}, hors de [{low}, {high}]."
-    )
+    assert values.between(low, high).all(), f"{column} va de {values.min()} à {values.max()}, hors de [{low}, {high}]."
 
 
 @pytest.mark.parametrize("column", COLUMNS)

@@ -25,18 +25,6 @@ def test_{name}(kata, run):
 '''
 DEADLINE_SECONDS = 2
 MAX_LINES = 12
-# Fait comme si un paquet de l'atelier manquait : il existe, mais plus aucun chemin n'y mène.
-WITHOUT_PACKAGE = """\
-from functools import partial
-from importlib.machinery import PathFinder
-
-
-def find_spec(original, name, *path):
-    return None if name == "discord_webhook" else original(name, *path)
-
-
-PathFinder.find_spec = partial(find_spec, PathFinder.find_spec)
-"""
 
 
 @dataclass(frozen=True)
@@ -55,11 +43,8 @@ def session(tmp_path_factory: pytest.TempPathFactory, own_server: Mapping[str, s
     for number, file in enumerate(CONTAINED):
         _write(workshop, file, number=1 + number % 98)
     _write(workshop, Hostile("last", GOOD), number=99)
-    (root / "missing").mkdir()
-    (root / "missing" / "sitecustomize.py").write_text(WITHOUT_PACKAGE, encoding="utf-8")
-
     options = ["-o", f"kata_deadline={DEADLINE_SECONDS}", "--junitxml=report.xml"]
-    run = workshop.pytest(*options, env={"PYTHONPATH": "missing", **own_server})
+    run = workshop.pytest(*options, env={**workshop.without("discord_webhook"), **own_server})
 
     cases = ElementTree.parse(root / "report.xml").iter("testcase") if (root / "report.xml").exists() else []
     return Session(run, {case.attrib["name"]: float(case.attrib["time"]) for case in cases})

@@ -1,11 +1,12 @@
 """Une panne de la machine n'est jamais reprochée à l'étudiant : elle dit quoi réparer, et la suite le répète."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from atelier.prefect_server import stop_server
 from tests import toy as kata
 from tests.katas import PytestRun, Workshop
 from tests.toy import Toy, toy
@@ -35,18 +36,6 @@ def answer():
 SIGNAL = """\
 record = json.loads(pathlib.Path(os.environ["ATELIER_HOME"], "prefect-server.json").read_text())
     os.kill(record["pid"], signal.{name})"""
-# Comme si des paquets manquaient : ils existent, mais plus aucun chemin n'y mène.
-WITHOUT = """\
-from functools import partial
-from importlib.machinery import PathFinder
-
-
-def find_spec(original, name, *path):
-    return None if name.partition(".")[0] in {missing} else original(name, *path)
-
-
-PathFinder.find_spec = partial(find_spec, PathFinder.find_spec)
-"""
 
 
 @pytest.fixture
@@ -80,18 +69,19 @@ def test_server_lost_during_a_test_is_an_outage(name: str, accident: Callable[[s
 
 
 @pytest.fixture
-def without(toy: Toy) -> Callable[..., PytestRun]:
+def without(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., PytestRun]]:
     """Joue le kata de poche, dont le test emploie `fixture`, sans ces paquets."""
 
     def play(*missing: str, head: str = "", fixture: str = "kata", code: str = kata.DONE) -> PytestRun:
-        (toy.root / "missing").mkdir()
-        (toy.root / "missing" / "sitecustomize.py").write_text(WITHOUT.format(missing=set(missing)), encoding="utf-8")
         body = '    """La règle."""\n    assert kata.one() == 1\n'
         toy.tests.write_text(f"{head}\n\ndef test_one(kata, {fixture}):\n{body}".replace("kata, kata", "kata"))
         toy.write(code)
-        return toy.pytest(env={"PYTHONPATH": "missing", "ATELIER_HOME": str(toy.root / "state")})
+        return toy.pytest(env=toy.without(*missing))
 
-    return play
+    # Un serveur a pu partir avant que l'absence ne se voie.
+    monkeypatch.setenv("ATELIER_HOME", str(toy.root / "state"))
+    yield play
+    stop_server()
 
 
 @pytest.mark.parametrize("package", ["prefect", "psutil", "filelock"])

@@ -100,9 +100,7 @@ def test_block_in_a_class_body_disappears() -> None:
                 return 1
         """)
 
-    assert ["class Model:", "    # TODO 1 : faites-en une propriété.", "    def score(self):"] == stub.split(
-        "\n"
-    )[:3]
+    assert ["class Model:", "    # TODO 1 : faites-en une propriété.", "    def score(self):"] == stub.split("\n")[:3]
 
 
 def test_block_under_a_module_level_if_disappears() -> None:
@@ -264,9 +262,7 @@ def test_unused_imports_are_kept() -> None:
 
 # Assez pour couvrir les combinaisons, sans délai qui dépende de la machine.
 quick = settings(max_examples=30, deadline=None)
-BODIES = st.lists(
-    st.sampled_from(["secret = 1", "if secret:\n    secret()", "", "# secret", '"""\nsecret\n"""'])
-)
+BODIES = st.lists(st.sampled_from(["secret = 1", "if secret:\n    secret()", "", "# secret", '"""\nsecret\n"""']))
 
 
 @st.composite
@@ -453,9 +449,7 @@ def test_locate_finds_the_function_when_the_comment_is_gone() -> None:
 
 def test_locate_tells_methods_of_two_classes_apart() -> None:
     """La fonction est cherchée par son nom complet."""
-    line = locate_todo(
-        SITES, "class Other:\n    def score(self): ...\nclass Model:\n    def score(self): ...\n", 4
-    )
+    line = locate_todo(SITES, "class Other:\n    def score(self): ...\nclass Model:\n    def score(self): ...\n", 4)
 
     assert 4 == line
 
@@ -788,9 +782,7 @@ def test_check_reports_and_writes_nothing(
     assert capsys.readouterr().out.startswith(f"katas/{KEY} : {verdict}")
 
 
-def test_bad_source_does_not_stop_the_others(
-    root: Path, kata: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_source_does_not_stop_the_others(root: Path, kata: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Une source fautive donne le code 2 ; les autres stubs sont écrits."""
     write(root / "solutions" / "01_retries" / "prefect_retries.py", "x = 1\n")
 
