@@ -1,3 +1,3 @@
-"""Branche le harnais des katas : options, fixtures et messages sont dans `atelier/plugin.py`."""
+"""Branche le harnais des katas : options, fixtures et messages sont dans les plugins de `atelier/`."""
 
-pytest_plugins = ["atelier.plugin"]
+pytest_plugins = ["atelier.plugin", "atelier.dagster_fixtures", "atelier.mlflow_fixtures"]

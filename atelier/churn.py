@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -134,15 +134,16 @@ def train_model(train: pd.DataFrame, *, C: float = 1.0, seed: int = 42) -> "Pipe
     Lève `DataError` si une colonne manque ou est mal remplie, ou si `train` n'a qu'une seule classe.
     """
     _require_both_classes(train, at_least=1, purpose="entraîner")
+    return build_model(C=C, random_state=seed).fit(engineer_features(train), train[TARGET])
+
+
+def build_model(**hyperparameters: Any) -> "Pipeline":
+    """Rend le `Pipeline` de `train_model`, pas encore entraîné ; `hyperparameters` règle sa `LogisticRegression`."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
-    steps = [
-        ("scaler", StandardScaler()),
-        ("classifier", LogisticRegression(C=C, random_state=seed)),
-    ]
-    return Pipeline(steps).fit(engineer_features(train), train[TARGET])
+    return Pipeline([("scaler", StandardScaler()), ("classifier", LogisticRegression(**hyperparameters))])
 
 
 def evaluate_model(model: "Pipeline", test: pd.DataFrame) -> dict[str, float]:
@@ -249,7 +250,7 @@ def _require_columns(customers: pd.DataFrame, columns: Sequence[str], source: st
 
 
 def _checked(column: pd.Series, source: str) -> pd.Series:
-    values = pd.to_numeric(column, errors="coerce").astype("float64")
+    values = pd.to_numeric(column, errors="coerce").astype("float64").to_numpy()
     for problem, wrong in _problems(column, values):
         if wrong.any():
             first = int(np.argmax(wrong))
@@ -258,21 +259,22 @@ def _checked(column: pd.Series, source: str) -> pd.Series:
                 f"{source}, colonne « {column.name} » : valeur {problem} (« {excerpt} ») "
                 f"à la ligne {column.index[first]} ; lignes fautives : {wrong.sum()}. {ADVICE}"
             )
-    return values.astype("float64" if column.name in EUROS else "int64")
+    kept = values if column.name in EUROS else values.astype("int64")
+    return pd.Series(kept, index=column.index, name=column.name)
 
 
-def _problems(column: pd.Series, values: pd.Series) -> Iterator[tuple[str, pd.Series]]:
+def _problems(column: pd.Series, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Les règles d'une colonne, de la plus simple à la plus précise ; chacune suppose les précédentes."""
-    yield "manquante", column.isna() | (column == "")
-    yield "non numérique", values.isna()
-    yield "démesurée", values.abs() >= LARGEST
+    yield "manquante", (column.isna() | (column == "")).to_numpy()
+    yield "non numérique", np.isnan(values)
+    yield "démesurée", abs(values) >= LARGEST
     yield "négative", values < 0
     if column.name not in EUROS:
         yield "non entière", values % 1 != 0
     if column.name == TARGET:
-        yield "autre que 0 ou 1", ~values.isin((0, 1))
+        yield "autre que 0 ou 1", ~np.isin(values, (0, 1))
     if column.name == ID:
-        yield "déjà vue", values.duplicated()
+        yield "déjà vue", pd.Series(values).duplicated().to_numpy()
 
 
 def _require_both_classes(customers: pd.DataFrame, at_least: int, purpose: str) -> None:

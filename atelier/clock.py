@@ -20,6 +20,8 @@ real_sleep = time.sleep
 # Quand SQLite est occupé, le client HTTP de Prefect attend deux secondes d'ordinaire. Ici : souvent, et peu de temps.
 CLIENT_RETRY_SECONDS = 0.05
 CLIENT_RETRIES = 60
+# Des bibliothèques qui attendent quand le code de l'étudiant le leur demande : c'est lui qui attend.
+WAITING_FOR_STUDENT = ("discord_webhook.webhook", "urllib3.util.retry")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class SimulatedClock:
 
 @contextmanager
 def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Iterator[SimulatedClock]:
-    """Met Prefect, et les `time.sleep` du code d'étudiant, à l'heure de `clock`.
+    """Met Prefect, et les `time.sleep` du code d'étudiant ou qu'il fait faire, à l'heure de `clock`.
 
     `is_student_code` dit si un fichier source est celui d'un étudiant.
     """
@@ -94,7 +96,9 @@ def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]
         engine_sleep(seconds)
 
     def student_sleep(seconds: float) -> None:
-        if is_student_code(sys._getframe(1).f_code.co_filename):
+        caller = sys._getframe(1)
+        by_student = is_student_code(caller.f_code.co_filename)
+        if by_student or caller.f_globals.get("__name__") in WAITING_FOR_STUDENT:
             clock.sleep(seconds, by_prefect=False)
         else:
             real_sleep(seconds)

@@ -1,9 +1,28 @@
 """Les trois façons, pour un kata, de ne pas aboutir : à chacune son exception."""
 
+import os
+import re
+import sys
 from pathlib import Path
 
+# Ce que le dev container pose : l'environnement est dans l'image, et ne se refait qu'avec elle.
+IN_IMAGE = "ATELIER_VENV"
+REBUILD = "dans VS Code : « Dev Containers: Rebuild Container »"
 # `-B` : les paquets sont réinstallés même si le verrou n'a pas changé.
 REINSTALL = "make -B up"
+
+
+def typed_here(text: str) -> str:
+    """Ces commandes telles qu'on les tape ici : Windows n'a pas `make`, ni PowerShell `&&` ; un conteneur se refait."""
+    if os.environ.get(IN_IMAGE):
+        return text.replace(REINSTALL, REBUILD)
+    if sys.platform != "win32":
+        return text
+    python = r".venv\Scripts\python -m"
+    text = text.replace(REINSTALL, f"{python} pip install --no-deps --require-hashes -r requirements.lock")
+    return re.sub(
+        r"\bmake (?=(up|down|status|undeploy|doctor)\b)", lambda _: f"{python} atelier ", text.replace(" && ", " ; ")
+    )
 
 
 class EnvironmentProblem(Exception):
@@ -11,7 +30,7 @@ class EnvironmentProblem(Exception):
 
     def __init__(self, problem: str, repair: str) -> None:
         super().__init__(problem)
-        self.repair = repair
+        self.repair = typed_here(repair)
 
 
 class StudentMistake(Exception):
@@ -26,6 +45,10 @@ class StudentMistake(Exception):
         self.got = got
         self.path = path
         self.line = line
+
+
+class EndlessCode(StudentMistake):
+    """Le fichier de l'étudiant n'a pas rendu la main dans le délai."""
 
 
 class Interruption(BaseException):

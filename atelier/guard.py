@@ -13,11 +13,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
-from types import FrameType
+from types import FrameType, TracebackType
 
 from _pytest.outcomes import Exit, OutcomeException
 
-from atelier.errors import Interruption, StudentMistake
+from atelier.errors import EndlessCode, Interruption, StudentMistake
 
 RING_EVERY_SECONDS = 1.0
 # Un code qui avale dix interruptions de suite ne rendra jamais la main : il faut quitter.
@@ -42,7 +42,7 @@ class Guard:
     ) -> None:
         self._is_student_code = is_student_code
         self._last_words = last_words
-        self._seconds = seconds
+        self._seconds = self._allowed = seconds
         self._mistake: StudentMistake | None = None
         self._watching = False
         self._abandoned: set[int | None] = set()
@@ -53,17 +53,21 @@ class Guard:
         return not self._abandoned.isdisjoint(sys._current_frames())
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Exécute du code d'étudiant ; une faute constatée ici l'emporte sur ce qu'elle a provoqué."""
+    def watching(self, seconds: float | None = None) -> Iterator[None]:
+        """Exécute du code d'étudiant ; une faute constatée ici l'emporte sur ce qu'elle a provoqué.
+
+        `seconds` remplace, cette fois, le délai de tous les autres tests.
+        """
         if self._watching:
             # Un test qui charge lui-même le module est déjà surveillé, et son délai court.
             yield
             return
-        self._watching, self._mistake = True, None
+        self._watching, self._mistake, self._allowed = True, None, seconds or self._seconds
         try:
             with _keyboard(self._interrupt_threads) as pressed, self._no_leftover_thread(), self._deadline():
                 yield
         except BaseException as error:
+            _number_lines(error)
             self._raise_mistake(error, interrupted=pressed())
             raise
         finally:
@@ -95,7 +99,7 @@ class Guard:
                 self._give_up()
             self._interrupt_threads()
 
-        with _alarm(self._seconds, ring) if _has_alarm() else _watchdog(self._seconds, ring):
+        with _alarm(self._allowed, ring) if _has_alarm() else _watchdog(self._allowed, ring):
             yield
 
     @contextmanager
@@ -152,8 +156,8 @@ class Guard:
         running = sys._current_frames().items()
         places = [self._place(frame) for ident, frame in running if ident not in self._abandoned]
         place = next((place for place in places if place), None)
-        got = f"pas de réponse après {self._seconds:g} s" + (" : une boucle sans fin ?" if place else "")
-        self._blame(expected="du code qui se termine", got=got, place=place)
+        got = f"pas de réponse après {self._allowed:g} s" + (" : une boucle sans fin ?" if place else "")
+        self._mistake = self._mistake or EndlessCode("du code qui se termine", got, *(place or ()))
 
     def _blame_leftover_threads(self, threads: set[threading.Thread], started: dict[threading.Thread, Place]) -> None:
         until = monotonic() + THREAD_GRACE_SECONDS
@@ -187,6 +191,25 @@ class Guard:
         if frame is None or not self._is_student_code(frame.f_code.co_filename):
             return None
         return frame.f_code.co_filename, frame.f_lineno
+
+
+def _number_lines(error: BaseException | None) -> None:
+    """Numérote chaque ligne de la trace : une alarme interrompt aussi ce qui n'a pas de numéro, et pytest en exige."""
+    seen = set()  # une exception peut être sa propre cause
+    while error and id(error) not in seen:
+        seen.add(id(error))
+        entries = []
+        entry = error.__traceback__
+        while entry:
+            entries.append(entry)
+            entry = entry.tb_next
+        if any(entry.tb_lineno is None for entry in entries):
+            numbered = None
+            for entry in reversed(entries):
+                line = entry.tb_lineno or entry.tb_frame.f_code.co_firstlineno
+                numbered = TracebackType(numbered, entry.tb_frame, entry.tb_lasti, line)
+            error.__traceback__ = numbered
+        error = error.__cause__ or error.__context__
 
 
 def _has_alarm() -> bool:

@@ -15,22 +15,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier.course import source_of
-from atelier.errors import EnvironmentProblem, StudentMistake
+from atelier.errors import EndlessCode, EnvironmentProblem, StudentMistake
 from atelier.guard import Guard
-from atelier.loader import KataModule, explain_missing_package, loaded_module, restored_process
+from atelier.imports import faster_imports
+from atelier.loader import KataModule, KataSource, explain_missing_package, loaded_module, restored_process
 from atelier.paths import ROOT
 from atelier.prefect_session import connected, one_tls_context, prepare_environment
 from atelier.report import SOURCE, Reporter, last_words
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
     from atelier.clock import SimulatedClock
+    from atelier.deployments import TemporaryDeployments
     from atelier.prefect_probe import Probe, RunRecord
     from atelier.prefect_server import Server
     from atelier.second_process import SecondProcess
 
 GUARD = pytest.StashKey[Guard]()
 STUDENT_FILES = pytest.StashKey[set[str]]()
+# Les fichiers dont le chargement ne finit pas : chaque test attendrait tout le délai pour l'apprendre à nouveau.
+ENDLESS = pytest.StashKey[dict[KataSource, EndlessCode]]()
 REPORTER = pytest.StashKey[Reporter]()
+STACK_SECONDS = 110.0  # le temps d'attendre un worker ; moins que le dernier recours de pyproject.toml
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="tester un autre dossier, de même forme que katas/ ; répétée, elle en teste plusieurs",
     )
     group.addoption("--indice", action="store_true", help="donner l'indice suivant pour le premier test rouge")
+    group.addoption("--compare", action="store_true", help="montrer à la fin la solution à côté de votre code")
     group.addoption("--full", action="store_true", help="montrer la trace complète de pytest (comme -v)")
     parser.addini("kata_deadline", "les secondes laissées au code d'un kata, dans chaque test", default="15")
 
@@ -67,17 +75,19 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prépare la surveillance du code d'étudiant et le compte rendu."""
-    config.addinivalue_line("markers", "todo(n): le TODO que ce test fait passer au vert")
     for folder in config.getoption("impl"):
         if not folder.is_dir():
             raise pytest.UsageError(f"--impl : le dossier {folder} n'existe pas.")
     if config.getoption("indice"):
         config.option.maxfail = 1
-    prepare_environment()
+    try:
+        prepare_environment()
+    except EnvironmentProblem as problem:
+        raise pytest.UsageError(f"{problem}. Pour réparer : {problem.repair}.") from problem
     files: set[str] = set()
     guard = Guard(files.__contains__, _last_words(config), _deadline(config))
     config.add_cleanup(_entered(guard.no_exit()))
-    config.stash[STUDENT_FILES], config.stash[GUARD] = files, guard
+    config.stash[STUDENT_FILES], config.stash[GUARD], config.stash[ENDLESS] = files, guard, {}
     config.stash[REPORTER] = Reporter(config)
     config.pluginmanager.register(config.stash[REPORTER], "atelier-report")
 
@@ -103,7 +113,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Lance le serveur Prefect dès que l'on sait qu'il servira : il démarre pendant les imports."""
     if session.config.option.collectonly:
         return
-    if any(map(_needs_prefect, session.items)):
+    if any(_needs_prefect(item) and not _needs_stack(item) for item in session.items):
         from atelier.prefect_server import launch_server
 
         with _environment_problems_wait():
@@ -111,9 +121,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Après la panne du serveur, les tests suivants le disent aussitôt."""
+    """Après la panne du serveur, les tests suivants le disent aussitôt ; de même si personne n'attend leurs runs."""
     if _needs_prefect(item) and (outage := item.config.stash[REPORTER].outage):
         raise outage
+    if _needs_stack(item):
+        from atelier.worker import require_worker
+
+        require_worker()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -121,7 +135,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Limite la durée de chaque test de kata et constate ce que le code laisse derrière lui."""
     if SOURCE not in item.stash:
         return (yield)
-    with item.config.stash[GUARD].watching():
+    with item.config.stash[GUARD].watching(STACK_SECONDS if _needs_stack(item) else None):
         return (yield)
 
 
@@ -146,7 +160,7 @@ def prefect_server(_results: Path, request: pytest.FixtureRequest) -> "Iterator[
     from atelier.clock import CLIENT_RETRIES
     from atelier.prefect_server import launch_server, wait_until_ready
 
-    with _faster_imports():
+    with faster_imports():
         server = launch_server()
         _import_prefect()
         if any("run_elsewhere" in getattr(item, "fixturenames", ()) for item in request.session.items):
@@ -181,12 +195,18 @@ def storage(_results: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _probe(prefect_server: "Server", request: pytest.FixtureRequest) -> "Iterator[Probe]":
+def _client(prefect_server: "Server") -> "Iterator[SyncPrefectClient]":
     from prefect.client.orchestration import get_client
 
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def _probe(_client: "SyncPrefectClient") -> "Iterator[Probe]":
     from atelier.prefect_probe import Probe
 
-    with get_client(sync_client=True) as client, Probe(client).listening() as probe:
+    with Probe(_client).listening() as probe:
         yield probe
 
 
@@ -202,6 +222,22 @@ def run(
         return record
 
     return run
+
+
+@pytest.fixture(scope="session")
+def _deployments(_client: "SyncPrefectClient") -> "TemporaryDeployments":
+    from atelier.deployments import TemporaryDeployments
+
+    return TemporaryDeployments(_client)
+
+
+@pytest.fixture
+def deployments(
+    _deployments: "TemporaryDeployments", request: pytest.FixtureRequest
+) -> "Iterator[TemporaryDeployments]":
+    """Le serveur vu de ses deployments ; ceux que le test y met sont retirés à la fin, quoi qu'il arrive."""
+    with _deployments.removed_afterwards(request.node.stash[SOURCE].module):
+        yield _deployments
 
 
 @pytest.fixture(scope="session")
@@ -245,13 +281,20 @@ def load_kata(request: pytest.FixtureRequest) -> "Iterator[Callable[[], KataModu
     config.stash[STUDENT_FILES].add(str(source.path))
     if _needs_prefect(request.node):
         # Dès le chargement : le fichier peut garder un `sleep` importé, ou lancer un flow.
-        request.getfixturevalue("clock")
+        request.getfixturevalue("prefect_server" if _needs_stack(request.node) else "clock")
         request.getfixturevalue("storage")
     with restored_process(), ExitStack() as modules:
 
         def load() -> KataModule:
-            with config.stash[GUARD].watching():
-                return modules.enter_context(loaded_module(source))
+            endless = config.stash[ENDLESS]
+            if source in endless:
+                raise endless[source]
+            try:
+                with config.stash[GUARD].watching():
+                    return modules.enter_context(loaded_module(source))
+            except EndlessCode as mistake:
+                endless[source] = mistake
+                raise
 
         yield load
 
@@ -266,6 +309,11 @@ def _needs_prefect(item: pytest.Item) -> bool:
     source = item.stash.get(SOURCE, None)
     by_name = source is not None and source.module.startswith("prefect_")
     return by_name or "prefect_server" in getattr(item, "fixturenames", ())
+
+
+def _needs_stack(item: pytest.Item) -> bool:
+    """Dit si ce test joue sur l'atelier entier, donc à l'heure réelle : le worker n'en connaît pas d'autre."""
+    return item.get_closest_marker("stack") is not None and SOURCE in item.stash
 
 
 def _only_runs_katas(config: pytest.Config) -> bool:
@@ -287,18 +335,6 @@ def _environment_problems_wait() -> Iterator[None]:
     """Une panne au lancement anticipé se redira, mieux, dans le premier test qui a besoin du serveur."""
     with suppress(EnvironmentProblem, ModuleNotFoundError):
         yield
-
-
-@contextmanager
-def _faster_imports() -> Iterator[None]:
-    """Suspend le ramasse-miettes : pendant les imports il ne trouve rien et coûte un dixième du temps."""
-    import gc
-
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _import_prefect() -> None:

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import prefect.task_engine
 from prefect import Flow
-from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import TaskRunFilter
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowFilter, FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import State, TaskRun
 
 from atelier.clock import real_sleep
@@ -24,13 +24,28 @@ POLL_SECONDS = 0.03  # plus souvent, les lectures ralentiraient le serveur qui e
 
 @dataclass(frozen=True)
 class Attempt:
-    """Un task run tel que le serveur le connaît : `runs` est le nombre d'essais, `inputs` les task runs amont."""
+    """Un task run tel que le serveur le connaît : `runs` est le nombre d'essais, `inputs` les task runs amont.
+
+    `flow_run_id` est le flow run où il s'est exécuté : un sous-flow a les siens.
+    """
 
     task: str
     state: str
     runs: int
     id: UUID
     inputs: dict[str, list[UUID]]
+    flow_run_id: UUID | None
+
+
+@dataclass(frozen=True)
+class StoredFlowRun:
+    """Un flow run tel que le serveur le garde : le nom du flow, celui du run, et ses paramètres, écrits en JSON."""
+
+    flow: str
+    id: UUID
+    name: str
+    state: str
+    parameters: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,16 @@ class RunRecord:
     def flow_run_id(self) -> UUID | None:
         """L'identifiant du flow run, ou rien pour une task appelée seule."""
         return self.state.state_details.flow_run_id
+
+    @property
+    def flow_run(self) -> StoredFlowRun:
+        """Le flow run lui-même ; relu à la demande, pour que les autres katas n'en paient pas les requêtes."""
+        return _stored(FlowRunFilter(id={"any_": [self.flow_run_id]}))[0]
+
+    @property
+    def subflows(self) -> tuple[StoredFlowRun, ...]:
+        """Ses sous-flows, dans l'ordre : le serveur les relie par leur `parent_task_run_id` ; relus à la demande."""
+        return _stored(FlowRunFilter(parent_flow_run_id={"any_": [self.flow_run_id]})) if self.flow_run_id else ()
 
     def of(self, task: str) -> tuple[Attempt, ...]:
         """Les task runs de la task de ce nom."""
@@ -128,10 +153,22 @@ def _kind(value: object) -> str:
     return "une fonction Python ordinaire" if callable(value) else f"une valeur, {value!r:.80}"
 
 
+def _stored(which: FlowRunFilter) -> tuple[StoredFlowRun, ...]:
+    with get_client(sync_client=True) as client:
+        # L'heure de départ est simulée ; celle de création vient du serveur, et range les runs.
+        runs = sorted(client.read_flow_runs(flow_run_filter=which), key=lambda run: run.created)
+        flows = client.read_flows(flow_filter=FlowFilter(id={"any_": [run.flow_id for run in runs]})) if runs else []
+    names = {flow.id: flow.name for flow in flows}
+    return tuple(
+        StoredFlowRun(names[run.flow_id], run.id, run.name, run.state_name or "", run.parameters) for run in runs
+    )
+
+
 def _in_order(runs: list[TaskRun]) -> tuple[Attempt, ...]:
     ordered = sorted(runs, key=lambda run: (run.start_time is None, run.start_time, str(run.id)))
     return tuple(
-        Attempt(_task_name(run), run.state_name or "", run.run_count, run.id, _upstream(run)) for run in ordered
+        Attempt(_task_name(run), run.state_name or "", run.run_count, run.id, _upstream(run), run.flow_run_id)
+        for run in ordered
     )
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
+from atelier.addresses import browser_url, loopback_without_proxy, prefect_api_url
 from atelier.errors import EnvironmentProblem
 from atelier.paths import state_dir
-from atelier.prefect_server import Server, ensure_server, public_urls, ui_url
+from atelier.prefect_server import Server, ensure_server
 
 
 def prepare_environment() -> None:
@@ -21,7 +22,8 @@ def prepare_environment() -> None:
     l'emporte. Aucun réglage personnel ne doit changer un kata, ni un kata atteindre Prefect Cloud.
     """
     home = state_dir() / "prefect" / "client"
-    api_url, logging_level = public_urls()[0], os.environ.get("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    home.mkdir(parents=True, exist_ok=True)  # Prefect ne crée que le dernier dossier
+    api_url, logging_level = prefect_api_url(), os.environ.get("PREFECT_LOGGING_LEVEL", "CRITICAL")
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     os.environ |= {
@@ -34,10 +36,7 @@ def prepare_environment() -> None:
         "PREFECT_LOGGING_LEVEL": logging_level,
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
     }
-    for name in ("NO_PROXY", "no_proxy"):
-        # Derrière un proxy, les serveurs de cette machine restent sur cette machine.
-        hosts = [*os.environ.get(name, "").split(","), "127.0.0.1", "localhost"]
-        os.environ[name] = ",".join(dict.fromkeys(filter(None, hosts)))
+    os.environ |= loopback_without_proxy()
 
 
 @contextmanager
@@ -55,7 +54,7 @@ def connected(server: Server, storage: Path, client_retries: int = 5) -> Iterato
         # Une requête de moins par run : notre serveur n'exige pas cette protection, faite pour les navigateurs.
         settings.PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: not server.private,
         # Les adresses que Prefect affiche, telles que le navigateur les atteint.
-        settings.PREFECT_UI_URL: ui_url(server.url),
+        settings.PREFECT_UI_URL: browser_url(server.url),
         settings.PREFECT_HOME: state_dir() / "prefect" / "client",
         settings.PREFECT_LOCAL_STORAGE_PATH: storage,
         settings.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
@@ -92,4 +91,4 @@ def workshop_server() -> Iterator[None]:
         raise SystemExit(f"{problem}\nPour réparer : {problem.repair}") from problem
     with connected(server, state_dir() / "prefect" / "results"):
         yield
-    print(f"Vos runs : {ui_url(server.url)}/runs")
+    print(f"Vos runs : {browser_url(server.url)}/runs")

@@ -10,14 +10,17 @@ import pytest
 from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 
+from atelier.addresses import browser_url
+from atelier.comparison import compare
 from atelier.course import Score, hints, kata_folders, render_progress
 from atelier.errors import EnvironmentProblem, StudentMistake
 from atelier.loader import KataSource, explain_missing_package
 from atelier.memory import Memory
 from atelier.paths import ROOT, shown
-from atelier.prefect_server import Server, running_server, still_answers, ui_url
+from atelier.prefect_server import Server, running_server, still_answers
 
 SOURCE = pytest.StashKey[KataSource]()
+OPTIONAL = ("bonus", "stack", "slow")
 SCORES = "atelier/scores"
 HINTS = "atelier/indices"
 
@@ -59,6 +62,7 @@ class Reporter:
         self._run_errors: dict[str, BaseException | None] = {}
         self._memory = Memory(config)
         self._tests: dict[str, set[str]] = {}
+        self._sources: dict[KataSource, None] = {}
         self.exit_status: int | None = None
         self.server: Server | None = None
         self.outage: EnvironmentProblem | None = None
@@ -72,8 +76,10 @@ class Reporter:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note les tests de chaque kata ; s'il n'y a qu'eux, retire le résumé de pytest : il les répéterait."""
         for item in session.items:
-            if (source := item.stash.get(SOURCE, None)) and source.folder not in self._tests:
-                self._tests[source.folder] = _all_tests(item)
+            if source := item.stash.get(SOURCE, None):
+                self._sources[source] = None
+                if source.folder not in self._tests:
+                    self._tests[source.folder] = _all_tests(item)
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         if terminal and not self._full and all(SOURCE in item.stash for item in session.items):
             terminal.reportchars = ""
@@ -123,7 +129,11 @@ class Reporter:
             for line in render_progress(self._scores(), set(self._results)):
                 terminalreporter.line(line)
             terminalreporter.line(f"Prochain pas : {self._next_step()}", bold=True)
+            if done := self._just_finished():
+                terminalreporter.line(f"Et la solution ? pytest katas/{done} --compare")
         self._write_link(terminalreporter)
+        if self._config.getoption("compare"):
+            self._write_comparisons(terminalreporter)
 
     def _explain(self, item: pytest.Item, error: BaseException, report: pytest.TestReport, source: KataSource) -> None:
         from atelier.verdict import Outcome, judge
@@ -175,6 +185,13 @@ class Reporter:
         saved = self._memory.get(SCORES)
         return {folder: Score(sum(map(bool, tests.values())), len(tests)) for folder, tests in saved.items()}
 
+    def _just_finished(self) -> str | None:
+        """Le kata qui vient d'être joué seul, s'il est fini et pas déjà comparé."""
+        if len(self._results) != 1 or self._failures or self._config.getoption("compare"):
+            return None
+        folder = next(iter(self._results))
+        return folder if self._scores().get(folder, Score(0, 0)).done else None
+
     def _next_step(self) -> str:
         if self._failures:
             failure = self._failures[0]
@@ -212,12 +229,18 @@ class Reporter:
         terminal.line(f"TODO {todo}, indice {rank + 1} sur {len(known)} :", bold=True)
         terminal.line(known[rank])
 
+    def _write_comparisons(self, terminal: pytest.TerminalReporter) -> None:
+        for source in self._sources:
+            terminal.section(f"{source.folder} : votre code et la solution")
+            for line in compare(source):
+                terminal.line(line, red=line.startswith("-"), green=line.startswith("+"))
+
     def _write_link(self, terminal: pytest.TerminalReporter) -> None:
         nodeids = [failure.nodeid for failure in self._failures] + list(reversed(self._flow_runs))
         flow_run = next((self._flow_runs[nodeid] for nodeid in nodeids if nodeid in self._flow_runs), None)
         server = running_server() if flow_run else None
         if server:
-            terminal.line(f"À regarder   : {ui_url(server.url)}/runs/flow-run/{flow_run}")
+            terminal.line(f"À regarder   : {browser_url(server.url)}/runs/flow-run/{flow_run}")
 
 
 def _missing_package(report: pytest.CollectReport) -> str | None:
@@ -233,9 +256,10 @@ def _missing_package(report: pytest.CollectReport) -> str | None:
 
 
 def _all_tests(item: pytest.Item) -> set[str]:
-    """Les noms de tous les tests du même fichier, y compris ceux que la ligne de commande n'a pas choisis."""
+    """Les tests du même fichier qui comptent pour finir le kata, même si la ligne de commande ne les a pas choisis."""
     module = item.getparent(pytest.Module)
-    return {test.name for test in module.collect()} if module else {item.name}
+    tests = [test for test in module.collect() if isinstance(test, pytest.Item)] if module else [item]
+    return {test.name for test in tests if not any(map(test.get_closest_marker, OPTIONAL))}
 
 
 def last_words(mistake: StudentMistake) -> str:

@@ -70,6 +70,13 @@ def make_stub(source: str, file: str = "<solution>") -> str:
     return stub
 
 
+def make_solution(source: str, file: str = "<solution>") -> str:
+    """Rend la solution telle qu'on la lit : sans ses repères. `file` ne sert qu'aux messages d'erreur."""
+    solution = _read(source, file)
+    markers = {comment.line for pair in _pairs(solution) for comment in pair}
+    return "\n".join(text for number, text in enumerate(solution.lines, start=1) if number not in markers)
+
+
 def todo_sites(source: str) -> dict[int, TodoSite]:
     """Associe à chaque numéro de TODO sa ligne et la fonction qui l'entoure, sinon la définition qui suit."""
     read = _read(source, "<source>")
@@ -177,8 +184,8 @@ def _update(module: _Module, stub: str, history: _History, *, force: bool) -> tu
         return _Code.GOOD, "à jour"
     verdict = "créé" if state is _State.MISSING else "mis à jour"
     if state is _State.TOUCHED:
-        verdict = f"remplacé, votre travail est copié dans {_back_up(module.kata).name}"
-    _write(module.kata, stub)
+        verdict = f"remplacé, votre travail est copié dans {back_up(module.kata).name}"
+    write_atomically(module.kata, stub)
     return _Code.GOOD, verdict
 
 
@@ -268,7 +275,7 @@ class _History:
         if self.knows(key, digest):
             return
         digests = self.digests | {key: sorted([*self.digests.get(key, []), digest])}
-        _write(self.file, json.dumps(digests, indent=2, sort_keys=True) + "\n")
+        write_atomically(self.file, json.dumps(digests, indent=2, sort_keys=True) + "\n")
         self.digests.update(digests)
 
 
@@ -277,7 +284,8 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(b"\n".join(lines).rstrip() + b"\n").hexdigest()
 
 
-def _back_up(file: Path) -> Path:
+def back_up(file: Path) -> Path:
+    """Copie ce fichier à côté de lui, sous un nom daté que personne n'a pris ; rend la copie."""
     stamp, attempt = _timestamp(), 1
     copy = file.with_name(f"{file.name}.{stamp}.bak")
     while not _write_new(copy, file.read_bytes()):
@@ -300,7 +308,8 @@ def _timestamp() -> str:
     return f"{datetime.now():%Y-%m-%d_%H%M%S}"
 
 
-def _write(file: Path, text: str) -> None:
+def write_atomically(file: Path, text: str) -> None:
+    """Écrit ce texte en entier ou pas du tout."""
     file.parent.mkdir(parents=True, exist_ok=True)
     # Pas de `tempfile` : ses droits 0600 fermeraient le fichier aux conteneurs voisins.
     draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")

@@ -96,7 +96,7 @@ def _explained(error: BaseException) -> Verdict:
     text = text_of(error)
     if isinstance(error, AssertionError) and (parts := _assertion_parts(text)):
         return replace(verdict, expected=parts["attendu"], got=parts["obtenu"])
-    reason = text.strip().split("\n")[0]
+    reason = " ".join(text.strip().split("\n")[:3])  # pydantic, par exemple, nomme le champ sur la deuxième ligne
     return replace(
         verdict,
         expected="du code qui s'exécute sans erreur",

@@ -21,6 +21,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from atelier import dagster_session, mlflow_store
 from atelier.paths import ROOT
 from atelier.prefect_session import prepare_environment
 
@@ -37,9 +38,15 @@ PRELOADED = (
     "sklearn.model_selection",
     "sklearn.pipeline",
     "prefect.client.orchestration",
+    "prefect.deployments.runner",
     "prefect.flow_engine",
+    "prefect.server.schemas.schedules",
     "prefect.task_engine",
     "prefect.events.worker",
+    "prefect.artifacts",
+    "prefect.utilities.visualization",
+    "pydantic.v1",
+    "anyio._backends._asyncio",
 )
 # Sur deux cœurs, les threads de BLAS se gênent ; et un seul thread, c'est un fork sans surprise.
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -237,10 +244,16 @@ def _run_in_child(request: dict, descriptors: list[int]) -> int:
 
 def _preload() -> None:
     prepare_environment()
+    mlflow_store.prepare_environment()
+    dagster_session.prepare_environment()
+    with contextlib.suppress(ImportError):
+        mlflow_store.preload()
     gc.disable()
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             __import__(name)
+    with contextlib.suppress(ImportError):
+        dagster_session.preload()
     gc.collect()
     # Le ramasse-miettes ne touchera plus à ces objets : leurs pages restent partagées avec les fils.
     gc.freeze()

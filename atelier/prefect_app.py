@@ -1,0 +1,34 @@
+"""L'application du serveur Prefect, où le ramasse-miettes ne peut plus arrêter la boucle d'événements.
+
+Une requête que SQLite refuse laisse une exception, et l'exception un curseur, que seul le ramasse-miettes libère. Or il
+lui faut pour cela la connexion, et elle sert peut-être déjà à une autre requête, qui attend jusqu'à une minute le
+verrou d'écriture. Tant que la boucle d'événements y reste prise, celui qui tient ce verrou ne peut pas le rendre : plus
+rien ne répond. Dans un thread à part, le ramasse-miettes n'arrête que lui-même.
+"""
+
+import gc
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+COLLECT_SECONDS = 2.0
+
+
+def create_app() -> "FastAPI":
+    """L'application de Prefect, telle quelle."""
+    from prefect.server.api.server import create_app
+
+    app = create_app()
+    gc.disable()
+    gc.freeze()  # les modules chargés restent jusqu'à la fin : inutile de les parcourir à chaque fois
+    threading.Thread(target=_collect_garbage, daemon=True).start()
+    return app
+
+
+def _collect_garbage() -> None:
+    while True:
+        time.sleep(COLLECT_SECONDS)
+        gc.collect()

@@ -1,0 +1,99 @@
+"""Compter exactement les calculs qui ont lieu en même temps, sans rien mesurer.
+
+Un calcul trop court finirait avant que le suivant commence. Chacun s'arrête donc au rendez-vous, jusqu'à ce que plus
+personne ne puisse venir : le flow attend, il ne lancera rien d'autre ; et chaque thread qu'il a lancé est arrivé.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+# Un filet, pour un flow qui attend autrement que par les futures de Prefect : les autres ne vont pas jusque-là.
+PATIENCE_SECONDS = 5.0
+# Le nom des threads qui exécutent les tasks ; Prefect en a d'autres, pour lui.
+POOL = "ThreadPoolExecutor-"
+
+
+class Rendezvous:
+    """Un point de passage pour `guests` calculs d'un flow ; `peak` est le plus grand nombre de présents à la fois."""
+
+    def __init__(self, guests: int) -> None:
+        self.peak = 0
+        self._guests = guests
+        self._present = 0
+        self._flow_waits = False
+        self._is_open = False
+        self._changed = threading.Condition()
+        self._before = _pool_threads()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Entoure le flow, dans son thread."""
+        self._flow_thread = threading.current_thread()
+        with watching_waits(lambda alone: self._note_wait()):
+            yield
+
+    @contextmanager
+    def attending(self) -> Iterator[None]:
+        """Entoure le calcul, qui attend ici tous ceux qui peuvent venir."""
+        with self._changed:
+            self._present += 1
+            self.peak = max(self.peak, self._present)
+            self._changed.notify_all()
+            self._changed.wait_for(self._nobody_else_can_come, PATIENCE_SECONDS)
+            self._is_open = True
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._present -= 1
+
+    def _note_wait(self) -> None:
+        with self._changed:
+            self._flow_waits = True
+            self._changed.notify_all()
+
+    def _nobody_else_can_come(self) -> bool:
+        if self._is_open or self._present == self._guests or threading.current_thread() is self._flow_thread:
+            return True
+        return self._flow_waits and self._present == len(_pool_threads() - self._before)
+
+
+@contextmanager
+def watching_waits(notice: Callable[[bool], None]) -> Iterator[None]:
+    """Appelle `notice` quand un flow se met à attendre des task runs : un seul (vrai), ou le premier venu (faux)."""
+    from prefect import futures
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    class Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if not self.is_set():
+                notice(False)
+            return super().wait(timeout)
+
+    def noticing(owner: type, name: str, is_over: Callable[[Any], bool]) -> Any:
+        method = getattr(owner, name)
+
+        def noticed(self: Any, *arguments: Any, **keywords: Any) -> Any:
+            if not is_over(self):
+                notice(True)
+            return method(self, *arguments, **keywords)
+
+        return patch.object(owner, name, noticed)
+
+    with (
+        noticing(futures.PrefectConcurrentFuture, "wait", lambda future: future.wrapped_future.done()),
+        noticing(futures.PrefectConcurrentFuture, "result", lambda future: future.wrapped_future.done()),
+        noticing(ThreadPoolTaskRunner, "__exit__", lambda runner: False),
+        # Ce par quoi `as_completed` attend.
+        patch.object(futures, "threading", SimpleNamespace(**vars(threading) | {"Event": Event})),
+    ):
+        yield
+
+
+def _pool_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith(POOL)}
