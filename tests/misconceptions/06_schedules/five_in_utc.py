@@ -1,0 +1,59 @@
+# tué par : test_six_stays_six_when_clocks_change
+# message : à 07:00
+"""L'heure d'hiver, convertie à la main en UTC."""
+
+from pathlib import Path
+
+from prefect import deploy, flow
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import RunnerDeployment
+from prefect.schedules import Cron
+
+from atelier import churn
+
+FILE = Path(__file__)
+
+
+@flow
+def retraining(C: float = 1.0) -> dict[str, float]:
+    """Entraîne le modèle et le mesure."""
+    train, test = churn.split_customers(churn.load_customers())
+    return churn.evaluate_model(churn.train_model(train, C=C), test)
+
+
+@flow
+def scoring(threshold: float = 0.5) -> int:
+    """Compte les clients à rappeler : leur probabilité de partir atteint le seuil."""
+    train, today = churn.split_customers(churn.load_customers())
+    predictions = churn.predict_churn(churn.train_model(train), today)
+    return int((predictions["churn_probability"] >= threshold).sum())
+
+
+def retraining_deployment(environment: str) -> RunnerDeployment:
+    """Le réentraînement, tel qu'il tourne dans cet environnement."""
+    return retraining.from_source(str(FILE.parent), f"{FILE.name}:retraining").to_deployment(
+        name=environment,
+        schedule=Cron("0 5 * * *", timezone="UTC"),
+        parameters={"C": 0.1},
+        tags=["atelier"],
+        description="Refait le modèle avant l'arrivée des conseillers, pour qu'ils appellent les bons clients.",
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+    )
+
+
+def scoring_deployment(environment: str) -> RunnerDeployment:
+    """Le scoring, de même."""
+    return scoring.from_source(str(FILE.parent), f"{FILE.name}:scoring").to_deployment(
+        name=environment,
+        schedule=Cron("0 8-18 * * 1-5", timezone="Europe/Paris"),
+        parameters={"threshold": 0.7},
+        tags=["atelier"],
+        description="Dit aux conseillers, heure par heure, combien de clients rappeler.",
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+    )
+
+
+def deploy_all(environment: str) -> None:
+    """Confie les deux deployments au worker, puis rend la main."""
+    deploy(retraining_deployment(environment), scoring_deployment(environment), work_pool_name="default-pool")
+
