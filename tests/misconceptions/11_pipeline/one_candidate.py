@@ -1,0 +1,75 @@
+# tué par : test_second_run_changes_nothing
+# message : 2 runs FINISHED
+"""Seul le premier candidat est entraîné."""
+
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from prefect import flow, task
+from prefect.cache_policies import INPUTS, TASK_SOURCE
+from prefect.schedules import Cron
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import exponential_backoff
+
+from atelier import churn, production
+
+FILE = Path(__file__)
+MARGIN = 0.01
+
+
+@task(
+    retries=3,
+    retry_delay_seconds=exponential_backoff(10),
+)
+def load_customers(url: str) -> pd.DataFrame:
+    """Télécharge les clients."""
+    return production.download_customers(url)
+
+
+@task(
+    cache_policy=INPUTS + TASK_SOURCE - "experiment",
+)
+def train_candidate(train: pd.DataFrame, C: float, experiment: str) -> str:
+    """Entraîne un candidat ; rend l'identifiant de son run MLflow."""
+    return production.log_candidate(train, C, experiment)
+
+
+@task
+def promote_best(run_ids: list[str], holdout: pd.DataFrame, name: str) -> None:
+    """Enregistre le meilleur candidat ; il devient champion s'il gagne au moins `MARGIN`, ou s'il n'y en a pas."""
+    aucs = {run_id: production.auc(f"runs:/{run_id}/model", holdout) for run_id in run_ids}
+    best = max(aucs, key=aucs.get)
+    client = mlflow.MlflowClient()
+    known = client.search_model_versions(f"name = '{name}' and run_id = '{best}'")
+    version = known[0].version if known else mlflow.register_model(f"runs:/{best}/model", name).version
+    has_champion = "champion" in client.get_registered_model(name).aliases
+    if not has_champion or aucs[best] - production.auc(f"models:/{name}@champion", holdout) >= MARGIN:
+        client.set_registered_model_alias(name, "champion", version)
+
+
+@task
+def write_predictions(name: str, customers: pd.DataFrame, path: Path) -> None:
+    """Écrit les prédictions du champion."""
+    production.write_predictions(f"models:/{name}@champion", customers, path)
+
+
+@flow(
+    task_runner=ThreadPoolTaskRunner(max_workers=2),
+    on_failure=[production.alert_failure],
+)
+def production_pipeline(url: str, path: Path, candidates: list[float], name: str = "churn") -> None:
+    """Télécharge, entraîne les candidats en même temps, promeut le meilleur, prédit."""
+    customers = load_customers(url)
+    train, holdout = churn.split_customers(customers)
+    futures = [train_candidate.submit(train, C, name) for C in candidates[:1]]
+    promote_best([future.result() for future in futures], holdout, name)
+    write_predictions(name, customers, path)
+
+
+def deploy(environment: str, parameters: dict) -> None:
+    """Confie le pipeline au worker : tous les jours à 6 h, et jamais deux runs à la fois."""
+    code = production_pipeline.from_source(str(FILE.parent), f"{FILE.name}:production_pipeline")
+    daily = Cron("0 6 * * *", timezone="Europe/Paris")
+    options = {"schedule": daily, "parameters": parameters, "tags": ["atelier"], "concurrency_limit": 1}
+    code.deploy(environment, work_pool_name="default-pool", print_next_steps=False, **options)
