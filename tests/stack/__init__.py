@@ -1,0 +1,1 @@
+"""La pile entière, de bout en bout : de vrais conteneurs, un vrai navigateur."""
