@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,7 +14,9 @@ from atelier.course import kata_folders
 from atelier.paths import ROOT
 
 MISCONCEPTIONS = ROOT / "tests" / "misconceptions"
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 600
+# Bien plus que n'en a l'étudiant : ici la machine peut être occupée, et un délai dépassé n'apprendrait rien.
+PATIENT = ("-o", "kata_deadline=60")
 WORKSHOP_FILES = ("atelier", "conftest.py", "pyproject.toml", "requirements.lock")
 
 WITHOUT = """\
@@ -77,7 +80,11 @@ class Workshop:
 
 
 def pytest_katas(
-    *arguments: str | Path, root: Path = ROOT, env: Mapping[str, str] | None = None, cache: Path | None = None
+    *arguments: str | Path,
+    root: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    cache: Path | None = None,
+    seconds: float = TIMEOUT_SECONDS,
 ) -> PytestRun:
     """Lance `pytest` sur des katas de `root`, avec un cache à part pour ne pas toucher à l'avancement réel."""
     options = ["-o", f"cache_dir={cache}"] if cache else ["-p", "no:cacheprovider"]
@@ -88,12 +95,17 @@ def pytest_katas(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=TIMEOUT_SECONDS,
+        timeout=seconds,
         check=False,
         encoding="utf-8",
         errors="replace",
     )
     return PytestRun(finished.returncode, finished.stdout)
+
+
+def is_outage(verdict: str) -> bool:
+    """Dit si ce verdict parle de la machine, qui ne répondait plus, et non du kata : il vaut la peine de le rejouer."""
+    return "environnement en panne" in verdict or "pas de réponse après" in verdict
 
 
 def test_file(folder: str) -> Path:
@@ -106,11 +118,21 @@ def module_name(folder: str) -> str:
     return test_file(folder).stem.removeprefix("test_")
 
 
+def free_port() -> int:
+    """Un port où personne n'écoute."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 __all__ = [
     "MISCONCEPTIONS",
+    "PATIENT",
     "ROOT",
     "PytestRun",
     "Workshop",
+    "free_port",
+    "is_outage",
     "kata_folders",
     "module_name",
     "pytest_katas",

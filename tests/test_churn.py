@@ -22,6 +22,7 @@ from atelier.churn import (
     LARGEST,
     TARGET,
     DataError,
+    build_model,
     engineer_features,
     evaluate_model,
     load_customers,
@@ -446,6 +447,15 @@ def test_training_is_repeatable(model: Pipeline, split: Split) -> None:
     again = train_model(split[0])
 
     assert model["classifier"].coef_ == pytest.approx(again["classifier"].coef_)
+
+
+def test_built_model_has_its_settings_and_is_not_trained() -> None:
+    """Les réglages vont à la régression ; rien n'est encore appris."""
+    built = build_model(C=0.5, max_iter=300)
+
+    settings = built["classifier"].get_params()
+    assert (0.5, 300) == (settings["C"], settings["max_iter"])
+    assert not hasattr(built["classifier"], "coef_")
 
 
 def test_small_c_shrinks_the_model(model: Pipeline, split: Split) -> None:

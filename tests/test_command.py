@@ -20,6 +20,17 @@ __all__ = ["toy"]
 START_SECONDS = 30
 
 
+def test_endless_file_is_waited_for_once(toy: Toy) -> None:
+    """Un fichier dont le chargement ne finit pas coûte un délai, pas un par test ; chaque test le dit."""
+    toy.write("with open('loads', 'a') as file:\n    file.write('x')\nwhile True:\n    pass\n")
+
+    run = toy.pytest("-o", "kata_deadline=1")
+
+    assert (1, {"test_one", "test_two", "test_two_again"}) == (run.code, set(run.verdicts())), run.output
+    assert "pas de réponse après 1 s" in run.output
+    assert "x" == (toy.root / "loads").read_text(encoding="utf-8")
+
+
 def test_code_is_0_when_green_and_1_when_red(toy: Toy) -> None:
     """Le code de retour dit si tout est vert."""
     red = toy.pytest()

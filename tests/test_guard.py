@@ -47,6 +47,20 @@ def _watch(code: str, **names: object) -> StudentMistake | None:
     return None
 
 
+def test_interrupted_trace_has_its_line_numbers(clockwork: str) -> None:
+    """Ce qui est interrompu là où Python n'a pas de numéro de ligne en reçoit un : pytest affiche la trace."""
+    code = compile("while True:\n    pass", "student.py", "exec").replace(co_linetable=b"")
+
+    with pytest.raises(StudentMistake) as caught, Guard({}.__contains__, lambda mistake: None, SECONDS).watching():
+        exec(code, {})
+
+    entry, lines = caught.value.__cause__.__traceback__, []
+    while entry:
+        lines.append(entry.tb_lineno)
+        entry = entry.tb_next
+    assert all(isinstance(line, int) for line in lines), lines
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -63,6 +77,19 @@ def test_endless_code_is_interrupted(clockwork: str, code: str) -> None:
     assert mistake is not None
     assert ("student.py", f"pas de réponse après {SECONDS} s : une boucle sans fin ?") == (mistake.path, mistake.got)
     assert time.monotonic() - started < PATIENCE_SECONDS
+
+
+def test_one_test_may_last_longer(clockwork: str) -> None:
+    """Un test qui attend un worker a son propre délai ; le suivant retrouve celui de tous."""
+    watched = Guard({"student.py"}.__contains__, lambda mistake: None, SECONDS)
+    spin = compile(
+        f"import time\nend = time.monotonic() + {3 * SECONDS}\nwhile time.monotonic() < end: pass", "student.py", "exec"
+    )
+
+    with watched.watching(PATIENCE_SECONDS):
+        exec(spin, {})
+    with pytest.raises(StudentMistake, match=f"pas de réponse après {SECONDS} s"), watched.watching():
+        exec(spin, {})
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="sans alarme, seul faulthandler y met fin")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from atelier.__main__ import _make_importable
 from tests import katas
 from tests.katas import PytestRun, Workshop
 
@@ -154,6 +155,49 @@ def threaded():
     thread.join()
     return states
 """
+TRACKED_TEST = '''\
+def test_run_is_tracked(kata, experiment):
+    """Ni le compte ni les réglages de la personne ne détournent un run."""
+    kata.track(experiment.name)
+    assert [(run.status, run.params) for run in experiment.runs()] == [("FINISHED", {"C": "1"})]
+'''
+TRACKED_CODE = """\
+import mlflow
+from matplotlib.figure import Figure
+
+
+def track(experiment):
+    mlflow.set_experiment(experiment)
+    with mlflow.start_run():
+        mlflow.log_param("C", 1)
+        mlflow.log_figure(Figure(), "figure.png")
+"""
+DAGSTER_TEST = '''\
+import os
+
+
+def test_asset(kata, dagster):
+    """Un asset est produit, et gardé pour le suivant, sans le DAGSTER_HOME de l'étudiant."""
+    assert dagster.materialize(kata.defs).computed == ["number", "double"]
+    assert dagster.stored("double") == 2
+    assert os.environ["DAGSTER_HOME"].startswith(os.environ["ATELIER_HOME"])
+'''
+DAGSTER_CODE = """\
+import dagster as dg
+
+
+@dg.asset
+def number():
+    return 1
+
+
+@dg.asset
+def double(number):
+    return 2 * number
+
+
+defs = dg.Definitions(assets=[number, double])
+"""
 PROFILES = """\
 active = "cloud"
 
@@ -162,7 +206,7 @@ PREFECT_API_URL = "{url}"
 PREFECT_API_KEY = "pnu_profile"
 PREFECT_LOCAL_STORAGE_PATH = "{home}/results"
 """
-FOLDER = "00_tasks_flows"
+FOLDERS = ["00_tasks_flows", "09_tracking"]
 
 
 class Trap:
@@ -204,13 +248,20 @@ class Person:
             "HOME": str(self.home),
             "USERPROFILE": str(self.home),
             "XDG_CACHE_HOME": str(self.home / ".cache"),
+            "XDG_CONFIG_HOME": str(self.home / ".config"),
             "DAGSTER_HOME": str(self.home / "dagster"),
             "PREFECT_API_KEY": "pnu_environment",
             "PREFECT_PROFILE": "cloud",
             "PREFECT_TASKS_DEFAULT_RETRIES": "7",
             "PREFECT_LOCAL_STORAGE_PATH": str(self.home / "results"),
+            "MLFLOW_TRACKING_URI": "databricks",
+            "MLFLOW_REGISTRY_URI": "databricks-uc",
+            "MLFLOW_EXPERIMENT_NAME": "/Shared/me/work",
+            "DATABRICKS_HOST": self.trap.url.removesuffix("/api"),
+            "DATABRICKS_TOKEN": "dapi_environment",
             "HTTP_PROXY": self.trap.url,
             "http_proxy": self.trap.url,
+            "HTTPS_PROXY": self.trap.url,
         }
 
     def files(self) -> dict[str, str]:
@@ -233,6 +284,8 @@ def run(
     """Un kata joué dans le dossier et avec l'environnement de cette personne."""
     workshop = Workshop(tmp_path_factory.mktemp("workshop"))
     workshop.write_kata("01_isolated", "prefect_isolated", test=TEST, code=CODE)
+    workshop.write_kata("02_tracked", "mlflow_tracked", test=TRACKED_TEST, code=TRACKED_CODE)
+    workshop.write_kata("08_isolated", "dagster_isolated", test=DAGSTER_TEST, code=DAGSTER_CODE)
     dotenv = f"PREFECT_API_URL={person.trap.url}\nPREFECT_API_KEY=pnu_dotenv\n"
     (workshop.root / ".env").write_text(dotenv, encoding="utf-8")
     return workshop.pytest("--junitxml=report.xml", env={**person.environment, **own_server}), workshop
@@ -263,10 +316,12 @@ def test_nothing_is_written_in_the_working_directory(run: tuple[PytestRun, Works
     assert set() == {path.name for path in workshop.root.iterdir()} - known
 
 
-def test_kata_runs_as_a_script(person: Person, own_server: Mapping[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_kata_runs_as_a_script(folder: str, person: Person, own_server: Mapping[str, str], tmp_path: Path) -> None:
     """`python katas/…` montre ses runs sur le serveur de l'atelier, sans rien écrire chez la personne."""
+    _make_importable()  # ce que fait `make up`
     before = person.files()
-    script = katas.ROOT / "solutions" / FOLDER / f"{katas.module_name(FOLDER)}.py"
+    script = katas.ROOT / "solutions" / folder / f"{katas.module_name(folder)}.py"
     finished = subprocess.run(
         [sys.executable, str(script)],
         cwd=katas.ROOT,

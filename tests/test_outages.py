@@ -8,7 +8,7 @@ import pytest
 
 from atelier.prefect_server import stop_server
 from tests import toy as kata
-from tests.katas import PytestRun, Workshop
+from tests.katas import PytestRun, Workshop, free_port
 from tests.toy import Toy, toy
 
 __all__ = ["toy"]
@@ -78,6 +78,9 @@ def without(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
         toy.write(code)
         return toy.pytest(env=toy.without(*missing))
 
+    # Celui de `make up`, s'il tourne, dispenserait d'en démarrer un, donc d'avoir besoin de ces paquets.
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    monkeypatch.setenv("ATELIER_PREFECT_PORT", str(free_port()))
     # Un serveur a pu partir avant que l'absence ne se voie.
     monkeypatch.setenv("ATELIER_HOME", str(toy.root / "state"))
     yield play
@@ -88,6 +91,7 @@ def without(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 def test_package_missing_for_a_fixture_is_an_outage(package: str, without: Callable[..., PytestRun]) -> None:
     """Un paquet du harnais n'est pas installé : une panne, et la commande qui le réinstalle."""
     run = without(package, fixture="run")
+    assert "test_one" in run.verdicts(), run.output
     verdict = run.verdicts()["test_one"]
 
     assert (1, True) == (run.code, "environnement en panne · La règle" in verdict), run.output

@@ -94,6 +94,17 @@ def test_skipped_bonus_does_not_prevent_the_end(toy: Toy) -> None:
     assert "3/3 ✓" == _score(toy.pytest())
 
 
+@pytest.mark.parametrize("marker", ["bonus", "stack", "slow"])
+def test_optional_test_does_not_count(toy: Toy, marker: str) -> None:
+    """Un test hors de la boucle ne se joue que sur demande ; rouge, il n'empêche pas de finir le kata."""
+    optional = f'@pytest.mark.{marker}\ndef test_optional(kata):\n    """Le défi."""\n    assert False\n'
+    toy.tests.write_text(f"{kata.TESTS}\n\n{optional}", encoding="utf-8")
+    toy.write(kata.DONE)
+    runs = [toy.pytest(), toy.pytest("-m", marker)]
+
+    assert ([0, 1], ["3/3 ✓", "3/3 ✓"]) == ([run.code for run in runs], [_score(run) for run in runs])
+
+
 @pytest.mark.parametrize("option", [["--solutions"], ["--impl", "solutions"]])
 def test_other_implementations_leave_progress_alone(toy: Toy, option: list[str]) -> None:
     """Jouer une solution ne change ni ne montre l'avancement de l'étudiant."""

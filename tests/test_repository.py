@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import spelling
 from tests.katas import ROOT
 
 
@@ -21,7 +22,8 @@ def _files() -> list[Path]:
 FILES = _files()
 PYTHON = [path for path in FILES if path.suffix == ".py"]
 PAGES = [path for path in FILES if path.suffix == ".md"]
-LOCK = ROOT / "requirements.lock"
+NOTEBOOKS = [path for path in FILES if path.suffix == ".ipynb"]
+LOCKS = ["docs/airflow/requirements.lock", "requirements.lock"]
 # Écrits en deux morceaux : ce fichier-ci aussi est relu.
 REGISTRIES = ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "docker" + "hub.com", "index" + "-url"]
 MACHINES = [r"/home" + r"/\w", r"/Users" + r"/\w", r"/root" + r"/\.?\w", r"[A-Z]:\\Users" + r"\\", "file:" + "//"]
@@ -61,16 +63,17 @@ def test_no_path_of_this_machine() -> None:
     assert [] == _found(re.escape(str(ROOT)) + r"\b")
 
 
-def test_there_is_one_lock() -> None:
-    """Un seul verrou, celui que pip et uv lisent tous deux."""
+def test_locks_are_known() -> None:
+    """Un verrou pour l'atelier, que pip et uv lisent tous deux ; un autre pour Airflow, qui vit à part."""
     locks = [_named(path) for path in FILES if path.suffix == ".lock" or path.name.startswith("requirements")]
 
-    assert ["requirements.lock"] == locks
+    assert LOCKS == sorted(locks)
 
 
-def test_every_locked_package_has_hashes() -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_package_has_hashes(lock: str) -> None:
     """Chaque paquet du verrou est à une version exacte, avec ses empreintes, sans aucune adresse."""
-    text = re.sub(r"\s*#.*", "", LOCK.read_text(encoding="utf-8"))
+    text = re.sub(r"\s*#.*", "", (ROOT / lock).read_text(encoding="utf-8"))
     packages = re.split(r"\n(?=\S)", text.strip())
 
     assert [] == [package for package in packages if not re.match(r"[\w.\-]+(\[[\w,\-]+\])?==[\w.+!]+", package)]
@@ -84,19 +87,43 @@ def test_make_alone_lists_the_targets() -> None:
     run = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
     phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
 
-    shown = re.findall(r"^  make (\w+) +\S", run.stdout, flags=re.MULTILINE)
+    shown = re.findall(r"^  make ([\w-]+) +\S", run.stdout, flags=re.MULTILINE)
     assert phony
     assert (0, sorted(phony[1].split())) == (run.returncode, sorted(shown)), run.stderr
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_named)
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=_named)
 def test_links_lead_somewhere(page: Path) -> None:
-    """Chaque lien relatif d'une page mène à un fichier du dépôt."""
-    prose = re.sub(r"```.*?```|`[^`\n]*`", "", _text(page), flags=re.DOTALL)
-    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", prose)]
-    relative = [link for link in links if link and not re.match(r"\w+:", link)]
+    """Chaque lien, chaque image mène à un fichier du dépôt, et chaque ancre à un titre de sa page."""
+    assert [] == _broken_links(page, spelling.text(page))
 
-    assert [] == [link for link in relative if not (page.parent / link).exists()]
+
+def test_broken_links_are_seen() -> None:
+    """Un fichier, une image, une ancre qui n'existent pas se voient ; le code ne compte pas."""
+    page = "# Un **titre** à lui, `x`\n[a](README.md) [b](#un-titre-à-lui-x) [c](https://example.org) `[d](d.md)`\n"
+    broken = "[e](e.md) ![f](f.png) [g](#g) [h](README.md#h) <img src='i.svg'>\n"
+
+    assert ["e.md", "f.png", "#g", "README.md#h", "i.svg"] == _broken_links(ROOT / "page.md", page + broken)
+
+
+def _broken_links(page: Path, text: str) -> list[str]:
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    links = [link or source for link, source in re.findall(r"\]\(([^)\s]+)\)|\bsrc=[\"']([^\"']+)", prose)]
+    return [link for link in links if not re.match(r"\w+:", link) and not _exists(page, text, link)]
+
+
+def _exists(page: Path, text: str, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = page.parent / path if path else page
+    if path and not target.exists():
+        return False
+    return not anchor or anchor in _anchors(text if not path else _text(target))
+
+
+def _anchors(text: str) -> set[str]:
+    """Les titres tels que GitHub les nomme : en minuscules, sans ponctuation, des tirets pour les espaces."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=_named)
@@ -114,6 +141,11 @@ def test_file_names_are_ascii_and_unambiguous() -> None:
 
     assert [] == [name for name in names if not re.fullmatch(r"[\w./\-]+", name, flags=re.ASCII)]
     assert len(names) == len({name.lower() for name in names})
+
+
+def test_no_merge_is_left_halfway() -> None:
+    """Aucune marque de conflit de git ne reste dans un fichier."""
+    assert [] == _found(r"(?m)^(<{7}|>{7}) ")
 
 
 def test_texts_end_lines_with_lf() -> None:
