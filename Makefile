@@ -1,49 +1,81 @@
 # L'atelier en une commande par ligne ; `make` seul montre cette liste.
 PYTHON ?= python3
-VENV := .venv
+# Dans le dev container, l'image apporte l'environnement, et se refait par « Rebuild Container ».
+VENV := $(or $(ATELIER_VENV),.venv)
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 else
 BIN := $(VENV)/bin
 endif
-READY := $(VENV)/.installed
+READY := $(if $(ATELIER_VENV),,$(VENV)/.installed)
+# Un test de l'atelier joue des katas entiers : il a le droit d'être long, pas un kata.
+PATIENT := -o timeout=900 -o faulthandler_timeout=930
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test mutants bench stubs lock lint
+.PHONY: help up down status undeploy doctor test mutants bench airflow-figures parallel-figures screenshots stubs notebooks slides solutions-branch lock lint spelling
 
 help: ## montrer cette liste
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
-up: $(READY) ## tout installer et démarrer ce qu'il faut aux katas
+up: $(READY) ## tout installer, démarrer MLflow, Prefect et Dagster
 	@$(BIN)/python -m atelier up
 
 down: ## arrêter ce que `make up` a démarré
 	@test ! -x $(BIN)/python || $(BIN)/python -m atelier down
 
-status: $(READY) ## dire ce qui tourne
+status: $(READY) ## dire ce qui tourne, et où
 	@$(BIN)/python -m atelier status
 
+undeploy: $(READY) ## retirer du serveur Prefect les deployments des katas
+	@$(BIN)/python -m atelier undeploy
+
+doctor: ## chercher ce qui ne va pas, et dire comment le réparer
+	@test -x $(BIN)/python || { echo "Rien n'est installé. Pour réparer : make up"; exit 1; }
+	@$(BIN)/python -m atelier doctor
+
 test: $(READY) ## vérifier l'atelier lui-même (pour les mainteneurs)
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests $(PATIENT)
 
 mutants: $(READY) ## vérifier que les tests des katas refusent des solutions abîmées (long)
-	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: $(READY) ## mesurer la boucle de chaque kata
 	$(BIN)/python -m tests.bench
 
+airflow-figures: $(READY) ## refaire les chiffres de docs/airflow/README.md (long)
+	$(BIN)/python -m tests.bench_airflow
+
+parallel-figures: $(READY) ## refaire l'image de katas/04_parallelism/README.md (dix minutes, la machine au repos)
+	$(BIN)/python -m tests.bench_parallelism
+
+screenshots: $(READY) ## refaire docs/images/, les interfaces que montre README.md (demande Chromium et npm)
+	$(BIN)/python -m tests.screenshots
+
 stubs: $(READY) ## refaire katas/ à partir de solutions/
 	@$(BIN)/python -m atelier.stubs $(ARGS)
+
+notebooks: $(READY) ## refaire notebooks/ à partir de solutions/notebooks/
+	@$(BIN)/python -m atelier.notebooks $(ARGS)
+
+slides: $(READY) ## construire les slides de l'enseignant, dans build/slides/ (demande npm et Chromium)
+	@$(BIN)/python -m tests.slides
+
+solutions-branch: $(READY) ## refaire la branche `solutions` : main, plus un commit où tout est résolu
+	@$(BIN)/python -m atelier.solutions_branch $(ARGS)
 
 lint: $(READY) ## relire le code avec ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
+spelling: $(READY) ## relire l'orthographe de ce que l'on donne à lire (demande hunspell)
+	@$(BIN)/python -m tests.spelling
+
 lock: $(READY) ## choisir à nouveau les versions (voir CONTRIBUTING.md)
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-	  --generate-hashes --no-header --quiet --output-file requirements.lock $(ARGS)
+	$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock $(ARGS)
+	$(COMPILE) --group airflow --output-file docs/airflow/requirements.lock $(ARGS)
 
 # L'environnement, refait seulement quand le verrou change. `uv` vient du verrou lui-même, avec ses empreintes.
-$(READY): requirements.lock
+$(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Il faut Python 3.11, 3.12 ou 3.13. Si vous en avez un : make up PYTHON=python3.12"; exit 1; }
 	@echo "Installation des paquets dans $(VENV) (une minute, la première fois)…"
