@@ -35,6 +35,13 @@ def test_every_kata_has_misconceptions(folder: str) -> None:
     assert len(known) >= 5
 
 
+def test_wrong_answer_is_also_killed_alone() -> None:
+    """Rejouée seule, après une panne, une réponse fausse a le même verdict qu'au milieu des autres."""
+    file = katas.MISCONCEPTIONS / "09_tracking" / "blank_figure.py"
+
+    assert _flat(_header(file)["message"]) in _flat(_verdict(file, _run([file])))
+
+
 @cache
 def _run_all(folder: str) -> katas.PytestRun:
     """Joue toutes les réponses fausses d'un kata d'un seul coup."""
@@ -50,16 +57,22 @@ def _run(files: Sequence[Path]) -> katas.PytestRun:
             module = Path(directory, file.stem, folder, f"{katas.module_name(folder)}.py")
             module.parent.mkdir(parents=True)
             shutil.copy(file, module)
-            tests.append(f"{katas.test_file(folder)}::{_header(file)['test']}[{file.stem}]")
+            tests.append(f"{katas.test_file(folder)}::{_test_name(file, alone=len(files) == 1)}")
             options += ["--impl", Path(directory, file.stem)]
         return katas.pytest_katas(*tests, "-m", "not stack", *katas.PATIENT, *options)
 
 
 def _verdict(file: Path, run: katas.PytestRun) -> str:
-    verdict = run.verdicts().get(f"{_header(file)['test']}[{file.stem}]")
+    verdicts = run.verdicts()
+    verdict = verdicts.get(_test_name(file)) or verdicts.get(_test_name(file, alone=True))
     assert verdict, f"vert, ou pas joué :\n{run.output}"
     assert 1 == run.code, run.output
     return verdict
+
+
+def _test_name(file: Path, *, alone: bool = False) -> str:
+    """Le nom du test, suivi de celui du dossier testé quand il y en a plusieurs."""
+    return _header(file)["test"] + ("" if alone else f"[{file.stem}]")
 
 
 def _header(file: Path) -> re.Match[str]:
