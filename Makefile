@@ -13,7 +13,7 @@ PATIENT := -o timeout=900 -o faulthandler_timeout=930
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status undeploy doctor test mutants bench airflow-figures parallel-figures screenshots stubs notebooks slides solutions-branch lock lint spelling
+.PHONY: help up down status undeploy doctor test test-slow test-stack mutants bench airflow-figures parallel-figures screenshots stubs notebooks slides solutions-branch lock lint spelling
 
 help: ## montrer cette liste
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -35,7 +35,13 @@ doctor: ## chercher ce qui ne va pas, et dire comment le réparer
 	@$(BIN)/python -m atelier doctor
 
 test: $(READY) ## vérifier l'atelier lui-même (pour les mainteneurs)
-	$(BIN)/python -m pytest tests $(PATIENT)
+	$(BIN)/python -m pytest tests $(PATIENT) $(ARGS)
+
+test-slow: $(READY) ## y ajouter ce qui dure : notebooks, `mlflow models serve`, Airflow, commandes des pages
+	$(BIN)/python -m pytest tests -m slow $(PATIENT) $(ARGS)
+
+test-stack: $(READY) ## éprouver les conteneurs (demande un moteur Docker, npm et Chromium)
+	$(BIN)/python -m pytest tests/stack -m docker -rs $(ARGS)
 
 mutants: $(READY) ## vérifier que les tests des katas refusent des solutions abîmées (long)
 	$(BIN)/python -m tests.mutants $(ARGS)
