@@ -164,9 +164,13 @@ class Checker:
         spec = importlib.util.find_spec(module)
         return _unknown_options(Path(spec.origin), rest) if spec and spec.origin else f"le module {module} n'existe pas"
 
+    def _lacks_compose(self, words: list[str]) -> bool:
+        """Compose est un greffon : `docker` est parfois là sans lui."""
+        return words[:2] == ["docker", "compose"] and self._run(["docker", "compose", "version"]).returncode != 0
+
     def _check_help(self, words: list[str]) -> str:
         """L'aide de la commande entière : le programme refuse avant elle ce qu'il ne connaît pas."""
-        if not shutil.which(words[0], path=path(self.folder)):
+        if not shutil.which(words[0], path=path(self.folder)) or self._lacks_compose(words):
             return f"{words[0]} n'est pas installé" if words[0] not in MAYBE_MISSING else ""
         run = self._run([*words[:2], "-h"] if words[0] == "git" else [*words, "--help"])
         unknown = [option for option in _options(words) if option not in run.stdout]
