@@ -52,6 +52,11 @@ class Guard:
         """Dit si des threads refusent de s'arrêter : Python les attendrait pour finir."""
         return not self._abandoned.isdisjoint(sys._current_frames())
 
+    @property
+    def is_watching(self) -> bool:
+        """Dit si le code d'étudiant peut tourner : une boucle sans fin serait interrompue."""
+        return self._watching
+
     @contextmanager
     def watching(self, seconds: float | None = None) -> Iterator[None]:
         """Exécute du code d'étudiant ; une faute constatée ici l'emporte sur ce qu'elle a provoqué.

@@ -217,6 +217,7 @@ def run(
     """Lance un flow ou une task et rend ce que le serveur Prefect en a enregistré."""
 
     def run(flow_or_task: Callable[..., Any], *arguments: Any, **parameters: Any) -> "RunRecord":
+        _require_watching(request)
         record = _probe.run(flow_or_task, *arguments, **parameters)
         request.config.stash[REPORTER].saw_run(request.node.nodeid, _probe.last_flow_run, record.error)
         return record
@@ -303,6 +304,35 @@ def load_kata(request: pytest.FixtureRequest) -> "Iterator[Callable[[], KataModu
 def kata(load_kata: "Callable[[], KataModule]") -> KataModule:
     """Le module testé : celui de l'étudiant, la solution, ou celui de `--impl`."""
     return load_kata()
+
+
+@pytest.fixture(scope="module")
+def _memory() -> dict[tuple[str, str], tuple[str, Any]]:
+    return {}
+
+
+@pytest.fixture
+def once(
+    kata: KataModule, _memory: dict[tuple[str, str], tuple[str, Any]], request: pytest.FixtureRequest
+) -> Callable[[str, Callable[[], Any]], Any]:
+    """Fait une seule fois par module testé ce que relisent plusieurs tests : un run prend un tiers de seconde."""
+
+    def once(name: str, make: Callable[[], Any]) -> Any:
+        _require_watching(request)
+        key = (kata.__file__, name)
+        if key not in _memory:
+            _memory[key] = (request.node.nodeid, make())
+        made_by, value = _memory[key]
+        request.config.stash[REPORTER].reread(request.node.nodeid, made_by)
+        return value
+
+    return once
+
+
+def _require_watching(request: pytest.FixtureRequest) -> None:
+    """Une fixture qui lancerait elle-même le kata l'exposerait à une boucle sans fin : elle rend de quoi le lancer."""
+    if not request.config.stash[GUARD].is_watching:
+        raise RuntimeError("le code du kata se lance dans le test lui-même, pas dans une fixture : rendez une fonction")
 
 
 def _needs_prefect(item: pytest.Item) -> bool:

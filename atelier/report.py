@@ -73,6 +73,12 @@ class Reporter:
         if flow_run:
             self._flow_runs[nodeid] = flow_run
 
+    def reread(self, nodeid: str, made_by: str) -> None:
+        """Ce test relit le run d'un autre : il renvoie à la même page."""
+        for seen in (self._run_errors, self._flow_runs):
+            if made_by in seen:
+                seen[nodeid] = seen[made_by]
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note les tests de chaque kata ; s'il n'y a qu'eux, retire le résumé de pytest : il les répéterait."""
         for item in session.items:

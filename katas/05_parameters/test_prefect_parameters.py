@@ -69,6 +69,18 @@ def trained(everyone, customers, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture
+def train_by_default(kata, run, model, once) -> Callable:
+    """Entraîne sur tous les clients, sans rien régler, et rend le run."""
+    return lambda: once("default training", lambda: run(kata.training, churn.DATA, model))
+
+
+@pytest.fixture
+def train_as_chosen(kata, run, csv, model, once) -> Callable[[], tuple]:
+    """Entraîne avec `CHOSEN`, et rend le run, et l'endroit où ranger le modèle."""
+    return lambda: once("chosen training", lambda: (run(kata.training, csv, model, hyperparameters=CHOSEN), model))
+
+
 @pytest.mark.todo(1)
 def test_limits_are_those_of_the_readme(kata):
     """Chaque réglage va jusqu'à ses limites ; au-delà, d'un autre type ou mal nommé, il est refusé."""
@@ -129,9 +141,9 @@ def test_preparation_is_a_flow_of_two_tasks(kata, run, csv, customers):
 
 
 @pytest.mark.todo(2)
-def test_big_table_travels_by_reference(kata, run, model):
+def test_big_table_travels_by_reference(train_by_default):
     """Le sous-flow reçoit de quoi retrouver les clients, pas les clients : le serveur n'en garde que le chemin."""
-    record = run(kata.training, churn.DATA, model)
+    record = train_by_default()
 
     stored = [json.dumps(subflow.parameters) for subflow in record.subflows]
     by_reference = [text for text in stored if len(text) < LONGEST_REFERENCE and churn.DATA.name in text]
@@ -156,9 +168,9 @@ def test_bad_values_stop_the_run_before_any_task(kata, run, csv, model):
 
 
 @pytest.mark.todo(3)
-def test_run_name_says_its_settings(kata, run, tmp_path, model):
+def test_run_name_says_its_settings(train_as_chosen):
     """Le nom du run dit ses réglages : on les lit dans la liste des runs, sans en ouvrir un seul."""
-    record = run(kata.training, tmp_path / "absent.csv", model, hyperparameters=CHOSEN)
+    record, _ = train_as_chosen()
 
     assert record.flow_run.name == "training C=0.5 solver=newton-cholesky", explain(
         expected="un run nommé « training C=0.5 solver=newton-cholesky »", got=f"« {record.flow_run.name} »"
@@ -166,9 +178,9 @@ def test_run_name_says_its_settings(kata, run, tmp_path, model):
 
 
 @pytest.mark.todo(4)
-def test_chosen_values_reach_the_model(kata, run, csv, model):
+def test_chosen_values_reach_the_model(train_as_chosen):
     """Le modèle rangé a été entraîné sur les clients du run, avec les réglages du run."""
-    record = run(kata.training, csv, model, hyperparameters=CHOSEN)
+    record, model = train_as_chosen()
 
     assert model.exists(), explain(expected="un modèle rangé à l'endroit demandé", got=f"aucun ; {record}")
     scaler, classifier = joblib.load(model)
@@ -178,11 +190,9 @@ def test_chosen_values_reach_the_model(kata, run, csv, model):
 
 
 @pytest.mark.todo(4)
-def test_training_prepares_in_a_subflow(kata, run, csv, model):
+def test_training_prepares_in_a_subflow(kata, train_by_default):
     """L'entraînement confie la préparation au sous-flow, et n'en refait rien."""
-    record = run(kata.training, csv, model)
-
-    assert_prepared_in_a_subflow(kata, record, then="fit_model")
+    assert_prepared_in_a_subflow(kata, train_by_default(), then="fit_model")
 
 
 @pytest.mark.todo(5)

@@ -1,5 +1,6 @@
 """Chaque test matérialise pour de vrai, sur une instance de Dagster vide, des assets tirés de clients inconnus."""
 
+from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -73,6 +74,12 @@ def train(kata, dagster, parts):
     return train
 
 
+@pytest.fixture
+def train_by_default(train, once) -> Callable[[], tuple[Pipeline, dict]]:
+    """De même, sans réglage, une fois pour plusieurs tests."""
+    return lambda: once("model", train)
+
+
 @pytest.mark.todo(1)
 def test_arrows_follow_the_data(kata, dagster):
     """Le graphe a ses flèches : chaque asset reçoit ceux dont il se sert."""
@@ -128,11 +135,11 @@ def test_predictions_come_from_the_model_dagster_kept(kata, dagster, customers, 
 
 
 @pytest.mark.todo(2)
-def test_c_is_chosen_at_launch(train):
+def test_c_is_chosen_at_launch(train, train_by_default):
     """Chaque lancement choisit son `C` ; s'il ne dit rien, `C` vaut 1.0."""
-    launches = {"sans réglage": {}, "C = 0.01": {"C": 0.01}}
+    launches = {"sans réglage": train_by_default(), "C = 0.01": train(C=0.01)}
 
-    seen = {label: train(**config)[0][-1].C for label, config in launches.items()}
+    seen = {label: model[-1].C for label, (model, _) in launches.items()}
 
     expected = {"sans réglage": 1.0, "C = 0.01": 0.01}
     assert seen == expected, explain(expected=f"le C du modèle : {expected}", got=seen)
@@ -185,9 +192,9 @@ def test_retraining_reads_what_comes_before(kata, dagster, csv_reads):
 
 
 @pytest.mark.todo(3)
-def test_measures_are_those_of_the_holdout(train, parts):
+def test_measures_are_those_of_the_holdout(train_by_default, parts):
     """Les mesures sont celles de ce modèle sur les clients qu'il n'a jamais vus."""
-    model, metadata = train()
+    model, metadata = train_by_default()
 
     expected = churn.evaluate_model(model, parts["holdout_customers"])
     seen = {name: _value(metadata, name) for name in expected}
@@ -197,9 +204,9 @@ def test_measures_are_those_of_the_holdout(train, parts):
 
 
 @pytest.mark.todo(3)
-def test_rows_and_features_are_those_of_the_training(train, parts):
+def test_rows_and_features_are_those_of_the_training(train_by_default):
     """`training_rows` compte les clients d'entraînement ; `features` nomme ce que le modèle regarde."""
-    model, metadata = train()
+    model, metadata = train_by_default()
 
     expected = {"training_rows": 250, "features": list(model.feature_names_in_)}
     seen = {name: _value(metadata, name) for name in expected}
@@ -209,9 +216,9 @@ def test_rows_and_features_are_those_of_the_training(train, parts):
 
 
 @pytest.mark.todo(3)
-def test_views_are_those_of_the_model(train, parts):
+def test_views_are_those_of_the_model(train_by_default, parts):
     """`weights` et `scores` sont du Markdown : le tableau et l'image de ce modèle, sur les clients qui le jugent."""
-    model, metadata = train()
+    model, metadata = train_by_default()
 
     expected = {"weights": weights_table(model), "scores": score_histogram(model, parts["holdout_customers"])}
     told = {name: _told_view(metadata.get(name), markdown) for name, markdown in expected.items()}

@@ -44,24 +44,6 @@ def training() -> Training:
     return Training(train, test, churn.train_model(train, C=0.001))
 
 
-@pytest.fixture(scope="module")
-def _memory() -> dict[tuple[str, str], Any]:
-    return {}
-
-
-@pytest.fixture
-def once(kata, _memory) -> Callable[..., Any]:
-    """Fait une seule fois par fichier ce que relisent plusieurs tests : ranger un modèle prend un quart de seconde."""
-
-    def once(name: str, make: Callable[[], Any]) -> Any:
-        key = (kata.__file__, name)
-        if key not in _memory:
-            _memory[key] = make()
-        return _memory[key]
-
-    return once
-
-
 @pytest.fixture
 def written(kata, experiment, once) -> Callable[..., Any]:
     """Fait écrire une fonction du kata dans un run ouvert, et rend ce que MLflow a gardé de ce run."""
@@ -78,32 +60,36 @@ def written(kata, experiment, once) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def reloaded(written, training, once) -> Any:
-    """Le modèle que le kata a rangé, tel que MLflow le recharge."""
-    kept = written("log_model", training.model, training.train)
-    return once("reloaded", lambda: kept.model("model"))
+def reload(written, training, once) -> Callable[[], Any]:
+    """Recharge le modèle que le kata a rangé."""
+
+    def reload() -> Any:
+        kept = written("log_model", training.model, training.train)
+        return once("reloaded", lambda: kept.model("model"))
+
+    return reload
 
 
 @pytest.fixture
-def linked(kata, run, experiment, once) -> Linked:
-    """Un run MLflow ouvert dans un flow run, et reliés par le kata."""
+def link(kata, run, experiment, once) -> Callable[[], Linked]:
+    """Ouvre un run MLflow dans un flow run, que le kata relie."""
     from prefect import flow
     from prefect.runtime import flow_run
 
     @flow
-    def link() -> tuple:
+    def linking() -> tuple:
         with experiment.open_run() as opened:
             kata.link_runs(opened.run)
         return opened, flow_run.id, flow_run.name
 
     def run_it() -> Linked:
-        record = run(link)
+        record = run(linking)
         if record.error:
             raise record.error
         opened, flow_run_id, name = record.value
         return Linked(opened.read(), flow_run_id, name, _artifacts(flow_run_id))
 
-    return once("link_runs", run_it)
+    return lambda: once("link_runs", run_it)
 
 
 @pytest.fixture
@@ -166,11 +152,11 @@ def test_figure_is_that_of_the_test(written, training):
 
 
 @pytest.mark.todo(3)
-def test_logged_model_predicts_the_same(reloaded, training):
+def test_logged_model_predicts_the_same(reload, training):
     """Le modèle rangé, une fois rechargé, prédit comme celui qu'on a entraîné."""
     features = churn.engineer_features(training.test)
     expected = training.model.predict(features).tolist()
-    predicted, refusal = _predictions(reloaded, features)
+    predicted, refusal = _predictions(reload(), features)
     assert predicted == expected, explain(
         expected=f"pour les {len(expected)} clients du test, les prédictions du modèle qu'on a rangé",
         got=refusal or _told_difference(predicted, expected, training.model, features),
@@ -178,31 +164,33 @@ def test_logged_model_predicts_the_same(reloaded, training):
 
 
 @pytest.mark.todo(3)
-def test_logged_model_says_what_it_expects(reloaded, training):
+def test_logged_model_says_what_it_expects(reload, training):
     """Le modèle rangé dit quelles colonnes il attend et ce qu'il rend, et le montre sur trois lignes d'exemple."""
     expected = {
         "colonnes attendues": list(churn.engineer_features(training.train)),
         "réponse": "dite",
         "lignes d'exemple": 3,
     }
-    found = _description(reloaded)
+    found = _description(reload())
     assert found == expected, explain(expected=_differing(expected, found), got=_differing(found, expected))
 
 
 @pytest.mark.todo(4)
-def test_mlflow_run_names_its_flow_run(linked):
+def test_mlflow_run_names_its_flow_run(link):
     """Les tags du run MLflow disent de quel flow run il vient : son identifiant et son nom."""
-    expected = {"prefect.flow_run_id": linked.flow_run_id, "prefect.flow_run_name": linked.flow_run_name}
+    linked = link()
 
+    expected = {"prefect.flow_run_id": linked.flow_run_id, "prefect.flow_run_name": linked.flow_run_name}
     tags = linked.mlflow_run.tags
     assert tags | expected == tags, explain(expected=f"les tags {expected}", got=f"tags du run : {tags or 'aucun'}")
 
 
 @pytest.mark.todo(4)
-def test_flow_run_leads_to_its_mlflow_run(linked):
+def test_flow_run_leads_to_its_mlflow_run(link):
     """Dans Prefect, un lien du flow run mène à la page du run MLflow."""
-    url, artifacts = linked.mlflow_run.url, linked.artifacts
+    linked = link()
 
+    url, artifacts = linked.mlflow_run.url, linked.artifacts
     assert url in artifacts.get("mlflow-run", ""), explain(
         expected=f"un artifact de clé « mlflow-run », qui mène à {url}",
         got=f"artifacts du flow run : {artifacts or 'aucun'}",

@@ -37,7 +37,7 @@ async function visit(context, { url, expect, clicks, screenshot }, timeout) {
 async function main() {
   const { pages, executable, options, timeout, viewport } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
   const browser = await chromium.launch({ executablePath: executable, args: options });
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport });
+  const context = await browser.newContext({ viewport });
   const reports = [];
   for (const page of pages) reports.push(await visit(context, page, timeout));
   await browser.close();
