@@ -36,7 +36,10 @@ GUARD = pytest.StashKey[Guard]()
 STUDENT_FILES = pytest.StashKey[set[str]]()
 # Les fichiers dont le chargement ne finit pas : chaque test attendrait tout le délai pour l'apprendre à nouveau.
 ENDLESS = pytest.StashKey[dict[KataSource, EndlessCode]]()
+# Ceux où un test n'a pas fini : la même boucle attend sans doute les suivants, qui n'ont plus que peu de temps.
+LOOPING = pytest.StashKey[set[KataSource]]()
 REPORTER = pytest.StashKey[Reporter]()
+SHORTER = 5  # le délai divisé par cela, une fois que l'on sait qu'il y a une boucle sans fin
 STACK_SECONDS = 110.0  # le temps d'attendre un worker ; moins que le dernier recours de pyproject.toml
 
 
@@ -88,6 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
     guard = Guard(files.__contains__, _last_words(config), _deadline(config))
     config.add_cleanup(_entered(guard.no_exit()))
     config.stash[STUDENT_FILES], config.stash[GUARD], config.stash[ENDLESS] = files, guard, {}
+    config.stash[LOOPING] = set()
     config.stash[REPORTER] = Reporter(config)
     config.pluginmanager.register(config.stash[REPORTER], "atelier-report")
 
@@ -133,10 +137,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Limite la durée de chaque test de kata et constate ce que le code laisse derrière lui."""
-    if SOURCE not in item.stash:
+    source, looping = item.stash.get(SOURCE, None), item.config.stash[LOOPING]
+    if source is None:
         return (yield)
-    with item.config.stash[GUARD].watching(STACK_SECONDS if _needs_stack(item) else None):
-        return (yield)
+    seconds = _deadline(item.config) / (SHORTER if source in looping else 1)
+    try:
+        with item.config.stash[GUARD].watching(STACK_SECONDS if _needs_stack(item) else seconds):
+            return (yield)
+    except EndlessCode:
+        looping.add(source)
+        raise
 
 
 @pytest.hookimpl(trylast=True)
