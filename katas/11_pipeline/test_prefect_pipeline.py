@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,17 @@ class Production:
         return f"runs MLflow : {self.runs} ; versions : {self.versions} ; fichiers : {self.files}"
 
 
+@dataclass(frozen=True)
+class Night:
+    """Un run du pipeline, et ce qu'il laisse : ce qui doit rester, le nombre de messages, les prédictions."""
+
+    record: object
+    left: tuple[int, list[str], list[str]]
+    messages: int
+    predictions: pd.DataFrame
+    told: str
+
+
 @contextmanager
 def new_production(folder: Path) -> Iterator[Production]:
     """Une production à un nom que personne d'autre n'emploie ; rien n'en reste dans MLflow."""
@@ -103,6 +114,25 @@ def produce(kata, run, source):
         return run(kata.production_pipeline, source.url, made.path, candidates, made.name)
 
     return produce
+
+
+@pytest.fixture(scope="module")
+def tricky_customers() -> pd.DataFrame:
+    """Des clients dont le meilleur candidat sur `train`, ou sur tous, n'est pas le meilleur sur `holdout`."""
+    return churn.load_customers().sample(60, random_state=7).reset_index(drop=True)
+
+
+@pytest.fixture
+def produce_twice(produce, made, webhook, tricky_customers, once, monkeypatch) -> Callable[[], list[Night]]:
+    """Lance deux fois le pipeline sur les mêmes clients, et rend les deux nuits."""
+    monkeypatch.setattr(production, "download_customers", lambda url: tricky_customers.copy())
+
+    def night() -> Night:
+        record = produce(made)
+        predictions = pd.read_csv(made.path) if made.predictions else pd.DataFrame()
+        return Night(record, made.left, len(webhook), predictions, f"{record} ; {made} ; messages : {webhook}")
+
+    return lambda: once("two nights", lambda: [night(), night()])
 
 
 @pytest.mark.todo(1)
@@ -211,35 +241,29 @@ def test_failure_is_notified_once(kata, run, source, made, webhook):
 
 
 @pytest.mark.todo(5)
-def test_predictions_are_those_of_the_best_candidate(produce, made, monkeypatch):
+def test_predictions_are_those_of_the_best_candidate(produce_twice, tricky_customers):
     """Les prédictions sont celles du meilleur candidat sur des clients qu'il n'a pas vus."""
-    # Parmi ces clients-ci, le meilleur candidat sur `train`, ou sur tous, n'est pas le meilleur sur `holdout`.
-    customers = churn.load_customers().sample(60, random_state=7).reset_index(drop=True)
-    monkeypatch.setattr(production, "download_customers", lambda url: customers.copy())
-    train, holdout = churn.split_customers(customers)
+    train, holdout = churn.split_customers(tricky_customers)
     models = [churn.train_model(train, C=C) for C in CANDIDATES]
     best = max(models, key=lambda model: churn.evaluate_model(model, holdout)["auc"])
-    expected = churn.predict_churn(best, customers)
+    expected = churn.predict_churn(best, tricky_customers)
 
-    record = produce(made)
+    first, _ = produce_twice()
 
-    got = pd.read_csv(made.path) if made.predictions else pd.DataFrame()
-    assert expected.round(9).equals(got.round(9)), explain(
+    assert expected.round(9).equals(first.predictions.round(9)), explain(
         expected=f"pour chaque client de la source, la réponse du meilleur candidat : {_told(expected)}",
-        got=f"un flow {record} ; {_told(got)}",
+        got=f"un flow {first.record} ; {_told(first.predictions)}",
     )
 
 
 @pytest.mark.todo(5)
-def test_second_run_changes_nothing(produce, made, webhook):
+def test_second_run_changes_nothing(produce_twice):
     """Un run laisse un run MLflow par candidat, une version championne, des prédictions ; un second n'ajoute rien."""
-    for rank in ("premier", "second"):
-        record = produce(made)
-
-        left = (record.state.name, *made.left, len(webhook))
+    for rank, night in zip(("premier", "second"), produce_twice(), strict=True):
+        left = (night.record.state.name, *night.left, night.messages)
         assert left == ("Completed", 2, ["1 champion"], ["predictions.csv"], 0), explain(
             expected=f"après le {rank} run : « Completed », 2 runs FINISHED, 1 champion, predictions.csv, 0 message",
-            got=f"{record} ; {made} ; messages : {webhook}",
+            got=night.told,
         )
 
 
