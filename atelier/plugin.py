@@ -317,19 +317,21 @@ def kata(load_kata: "Callable[[], KataModule]") -> KataModule:
 
 
 @pytest.fixture(scope="module")
-def _memory() -> dict[tuple[str, str], tuple[str, Any]]:
+def _memory() -> dict[tuple[int, str], tuple[str, Any]]:
     return {}
 
 
 @pytest.fixture
 def once(
-    kata: KataModule, _memory: dict[tuple[str, str], tuple[str, Any]], request: pytest.FixtureRequest
+    _memory: dict[tuple[int, str], tuple[str, Any]], request: pytest.FixtureRequest
 ) -> Callable[[str, Callable[[], Any]], Any]:
     """Fait une seule fois par module testé ce que relisent plusieurs tests : un run prend un tiers de seconde."""
 
     def once(name: str, make: Callable[[], Any]) -> Any:
         _require_watching(request)
-        key = (kata.__file__, name)
+        # Le rang du dossier testé, pas son chemin : `--impl` peut donner deux fois le même.
+        indices = request.node.callspec.indices if hasattr(request.node, "callspec") else {}
+        key = (indices.get("_implementation", 0), name)
         if key not in _memory:
             _memory[key] = (request.node.nodeid, make())
         made_by, value = _memory[key]
