@@ -77,6 +77,7 @@ TODOS = [(folder, number) for folder in FOLDERS for number in _todos(folder)]
 TESTS = [(folder, test) for folder in FOLDERS for test in _tests(folder)]
 # Les autres se jouent dans `test_stack_katas.py`, sur l'atelier entier.
 WITHOUT_STACK = [(folder, test) for folder, test in TESTS if not _is_marked(_tests(folder)[test], "stack")]
+SLOW = [(folder, test) for folder, test in WITHOUT_STACK if _is_marked(_tests(folder)[test], "slow")]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,13 @@ def on_stubs(play: Callable[..., list[Outcome]]) -> dict[tuple[str, str], Outcom
 def on_solutions(play: Callable[..., list[Outcome]]) -> list[Outcome]:
     """Chaque test deux fois, dans le désordre : ni l'ordre ni une première fois ne doivent compter."""
     twice = ["--impl", "solutions", "--impl", "solutions"]
-    return play(*twice, "-p", "random_order.plugin", "--random-order-seed=2026", "--random-order-bucket=global")
+    order = ["-p", "random_order.plugin", "--random-order-seed=2026", "--random-order-bucket=global"]
+    return play(*twice, *order, "-m", "not stack and not slow")
+
+
+@pytest.fixture(scope="module")
+def on_slow_solutions(play: Callable[..., list[Outcome]]) -> list[Outcome]:
+    return play("--solutions", "-m", "slow")
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +142,7 @@ def test_stub_is_red_because_it_is_not_done_yet(folder: str, test: str, on_stubs
     assert verdict.startswith("pas encore fait · TODO"), verdict or "vert"
 
 
-@pytest.mark.parametrize(("folder", "test"), WITHOUT_STACK)
+@pytest.mark.parametrize(("folder", "test"), [pair for pair in WITHOUT_STACK if pair not in SLOW])
 def test_solution_is_green(folder: str, test: str, on_solutions: list[Outcome], play: Callable) -> None:
     """Sur la solution, chaque test est vert, deux fois de suite et dans n'importe quel ordre."""
     verdicts = [outcome.verdict for outcome in on_solutions if (outcome.folder, outcome.test) == (folder, test)]
@@ -146,6 +153,16 @@ def test_solution_is_green(folder: str, test: str, on_solutions: list[Outcome], 
     cases = len(verdicts) // 2 if _has_cases(_tests(folder)[test]) else 1
     assert cases > 0
     assert [""] * 2 * cases == verdicts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "test"), SLOW)
+def test_slow_test_is_green_on_the_solution(folder: str, test: str, on_slow_solutions: list[Outcome]) -> None:
+    """Les tests lents aussi sont verts sur la solution."""
+    verdicts = [outcome.verdict for outcome in on_slow_solutions if (outcome.folder, outcome.test) == (folder, test)]
+
+    assert verdicts
+    assert {""} == set(verdicts)
 
 
 @pytest.mark.parametrize(("folder", "number"), TODOS)
