@@ -12,6 +12,10 @@ READY := $(if $(ATELIER_VENV),,$(VENV)/.installed)
 PATIENT := -o timeout=900 -o faulthandler_timeout=930
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
+# Ce que l'on ajoute à une commande n'est pas pour les `make` que lancent ses tests.
+MAKEOVERRIDES :=
+unexport ARGS
+
 .DEFAULT_GOAL := help
 .PHONY: help up down status undeploy doctor test test-slow test-stack mutants bench airflow-figures parallel-figures screenshots stubs notebooks slides solutions-branch lock lint spelling
 
