@@ -1,5 +1,5 @@
 # tué par : test_prefect_knows_every_candidate
-# message : ['Completed', 'Completed']
+# message : 4 « Completed »
 """La task rend son erreur au lieu de la lever : Prefect ne voit pas l'échec."""
 
 from dataclasses import dataclass

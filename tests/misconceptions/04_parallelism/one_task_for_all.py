@@ -1,5 +1,5 @@
 # tué par : test_prefect_knows_every_candidate
-# message : task runs de train_candidate : []
+# message : task runs de train_candidate : aucun
 """Une seule task entraîne tous les candidats, l'un après l'autre."""
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # tué par : test_prefect_knows_every_candidate
-# message : task runs de train_candidate : []
+# message : task runs de train_candidate : aucun
 """Les threads sont ceux de Python : Prefect ne voit rien."""
 
 import concurrent.futures
