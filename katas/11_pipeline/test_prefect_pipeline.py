@@ -355,6 +355,9 @@ class Crowd:
                     moment.set()
         self._two.wait(MEETING_SECONDS)
         self._three.wait(LATECOMER_SECONDS)
+        # Qui n'est pas venu ne viendra plus : les suivants n'attendent personne.
+        self._two.set()
+        self._three.set()
         with self._lock:
             self._inside -= 1
         raise ValueError("assez vu")
