@@ -39,7 +39,8 @@ ENDLESS = pytest.StashKey[dict[KataSource, EndlessCode]]()
 # Ceux où un test n'a pas fini : la même boucle attend sans doute les suivants, qui n'ont plus que peu de temps.
 LOOPING = pytest.StashKey[set[KataSource]]()
 REPORTER = pytest.StashKey[Reporter]()
-SHORTER = 5  # le délai divisé par cela, une fois que l'on sait qu'il y a une boucle sans fin
+# La part du délai qui reste quand on sait qu'il y a une boucle : six secondes, le double du plus long test.
+SHORTER = 0.4
 STACK_SECONDS = 110.0  # le temps d'attendre un worker ; moins que le dernier recours de pyproject.toml
 
 
@@ -140,7 +141,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     source, looping = item.stash.get(SOURCE, None), item.config.stash[LOOPING]
     if source is None:
         return (yield)
-    seconds = _deadline(item.config) / (SHORTER if source in looping else 1)
+    seconds = _deadline(item.config) * (SHORTER if source in looping else 1)
     try:
         with item.config.stash[GUARD].watching(STACK_SECONDS if _needs_stack(item) else seconds):
             return (yield)

@@ -32,13 +32,13 @@ def test_endless_file_is_waited_for_once(toy: Toy) -> None:
 
 
 def test_endless_code_is_waited_for_less_each_next_time(toy: Toy) -> None:
-    """Un test n'a pas fini : les suivants du même fichier, qui passent peut-être par là, ont un cinquième du délai."""
+    """Un test n'a pas fini : les suivants du même fichier, qui passent peut-être par là, ont moins de temps."""
     toy.write("def one():\n    while True:\n        pass\n\n\ntwo = one\n")
 
     run = toy.pytest("-o", "kata_deadline=1", "--full")
 
     waited = [re.findall(r"pas de réponse après (\S+) s", text)[0] for text in run.verdicts().values()]
-    assert ["1", "0.2", "0.2"] == waited, run.output
+    assert ["1", "0.4", "0.4"] == waited, run.output
 
 
 def test_code_is_0_when_green_and_1_when_red(toy: Toy) -> None:
