@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.assertion import util
 
 from atelier.course import source_of
 from atelier.errors import EndlessCode, EnvironmentProblem, StudentMistake
@@ -143,7 +144,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         return (yield)
     seconds = _deadline(item.config) * (SHORTER if source in looping else 1)
     try:
-        with item.config.stash[GUARD].watching(STACK_SECONDS if _needs_stack(item) else seconds):
+        with item.config.stash[GUARD].watching(STACK_SECONDS if _needs_stack(item) else seconds), _no_diff():
             return (yield)
     except EndlessCode:
         looping.add(source)
@@ -371,6 +372,19 @@ def _implementations(config: pytest.Config) -> list[Path]:
     if config.getoption("solutions"):
         return [ROOT / "solutions"]
     return [folder.resolve() for folder in config.getoption("impl")] or [ROOT / "katas"]
+
+
+@contextmanager
+def _no_diff() -> Iterator[None]:
+    """Empêche pytest de calculer un diff : un test de kata dit lui-même ce qui diffère.
+
+    Entier avec `-vv` ou quand `CI` est défini, ce diff durerait des minutes sur une image, et le délai accuserait
+    l'étudiant.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(util, "_reprcompare", None)
+        patch.setattr(util, "_config", None)  # sans quoi `-vv` écrit les deux valeurs en entier
+        yield
 
 
 @contextmanager

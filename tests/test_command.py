@@ -146,6 +146,20 @@ def _lengths(run: PytestRun) -> list[int]:
     return [len(verdict.strip().splitlines()) for verdict in run.verdicts().values()]
 
 
+@pytest.mark.parametrize(("options", "env"), [(["-vv"], {}), ([], {"CI": "true"})], ids=["-vv", "CI"])
+def test_big_difference_is_told_at_once(toy: Toy, options: list[str], env: Mapping[str, str]) -> None:
+    """Comparer deux images prendrait des minutes au diff de pytest, et le délai accuserait l'étudiant."""
+    comparison = 'kata.one() == 1, explain(expected="1", got=kata.one())'
+    big_one = 'kata.one() == list(range(4000)), explain(expected="les entiers", got="leurs opposés")'
+    toy.tests.write_text(kata.TESTS.replace(comparison, big_one), encoding="utf-8")
+    toy.write(kata.ONE_DONE.replace("return 1", "return [-n for n in range(4000)]"))
+
+    run = toy.pytest("-k", "test_one", "-o", "kata_deadline=5", *options, env=env)
+
+    assert "leurs opposés" in run.verdicts()["test_one"], run.output
+    assert len(run.output) < 5000
+
+
 @pytest.mark.parametrize("option", ["-v", "--full"])
 def test_full_trace_on_demand(toy: Toy, option: str) -> None:
     """`-v` et `--full` ajoutent au verdict la trace ordinaire de pytest."""
