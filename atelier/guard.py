@@ -31,7 +31,7 @@ class Guard:
 
     `is_student_code` dit si un fichier source est celui d'un étudiant, `seconds` combien de temps on le laisse
     tourner. `last_words` affiche une faute malgré la capture de pytest : il ne sert que si le code refuse toute
-    interruption.
+    interruption. Tant que `is_debugging`, l'étudiant lit son code pas à pas, et rien ne le presse.
     """
 
     def __init__(
@@ -39,9 +39,11 @@ class Guard:
         is_student_code: Callable[[str], bool],
         last_words: Callable[[StudentMistake], None],
         seconds: float,
+        is_debugging: Callable[[], bool] = lambda: False,
     ) -> None:
         self._is_student_code = is_student_code
         self._last_words = last_words
+        self._is_debugging = is_debugging
         self._seconds = self._allowed = seconds
         self._mistake: StudentMistake | None = None
         self._watching = False
@@ -96,13 +98,16 @@ class Guard:
         """Interrompt le code d'étudiant qui dure trop, dans tous ses threads."""
         rings = 0
 
-        def ring() -> None:
+        def ring() -> bool:
             nonlocal rings
+            if self._is_debugging():
+                return False
             rings += 1
             self._blame_running_code()
             if rings > RINGS_BEFORE_EXIT:
                 self._give_up()
             self._interrupt_threads()
+            return True
 
         with _alarm(self._allowed, ring) if _has_alarm() else _watchdog(self._allowed, ring):
             yield
@@ -135,8 +140,8 @@ class Guard:
 
     def _disguised_exit(self, error: BaseException | None) -> StudentMistake | None:
         """La faute d'un code qui lève ce par quoi pytest s'arrête, ou saute un test."""
-        if not isinstance(error, KeyboardInterrupt | OutcomeException | Exit):
-            return None
+        if not isinstance(error, KeyboardInterrupt | OutcomeException | Exit) or self._is_debugging():
+            return None  # c'est aussi ainsi que l'on quitte pdb
         traceback, place = error.__traceback__, None
         while traceback:
             code = traceback.tb_frame.f_code
@@ -222,12 +227,12 @@ def _has_alarm() -> bool:
 
 
 @contextmanager
-def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
+def _alarm(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
+    """Sonne, dans ce thread, au bout de `seconds` puis chaque seconde ; l'interrompt si `ring` le veut."""
     over = False
 
     def on_alarm(signum: int, frame: FrameType | None) -> None:
-        if not over:
-            ring()
+        if not over and ring():
             raise Interruption("délai dépassé")
 
     previous = signal.signal(signal.SIGALRM, on_alarm)
@@ -244,7 +249,8 @@ def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _watchdog(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
+def _watchdog(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
+    """De même, là où il n'y a pas d'alarme : un autre thread sonne."""
     watched = threading.current_thread()
     over, ringing = threading.Event(), threading.Lock()
 
@@ -252,8 +258,7 @@ def _watchdog(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
         delay = seconds
         while not over.wait(delay):
             with ringing:
-                if not over.is_set():
-                    ring()
+                if not over.is_set() and ring():
                     _raise_in(watched)
             delay = RING_EVERY_SECONDS
 

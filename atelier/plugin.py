@@ -4,6 +4,7 @@ Le `conftest.py` de la racine le charge. Rien de lourd ne s'importe ici : un paq
 doivent donner un message, et la collecte rester immédiate.
 """
 
+import faulthandler
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.assertion import util
+from pytest_timeout import is_debugging
 
 from atelier.course import source_of
 from atelier.errors import EndlessCode, EnvironmentProblem, StudentMistake
@@ -72,6 +74,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     if not warm.is_possible():
         return None
+    if capture := config.pluginmanager.getplugin("capturemanager"):
+        capture.suspend_global_capture(in_=True)  # `breakpoint()` lira le clavier
     status = warm.run_pytest(config.invocation_params.args)
     if status and status > 128:
         print(f"\nLe processus de test a été tué par le signal {status - 128}. Relancez pytest.", file=sys.stderr)
@@ -90,7 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except EnvironmentProblem as problem:
         raise pytest.UsageError(f"{problem}. Pour réparer : {problem.repair}.") from problem
     files: set[str] = set()
-    guard = Guard(files.__contains__, _last_words(config), _deadline(config))
+    guard = Guard(files.__contains__, _last_words(config), _deadline(config), is_debugging)
     config.add_cleanup(_entered(guard.no_exit()))
     config.stash[STUDENT_FILES], config.stash[GUARD], config.stash[ENDLESS] = files, guard, {}
     config.stash[LOOPING] = set()
@@ -142,6 +146,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     source, looping = item.stash.get(SOURCE, None), item.config.stash[LOOPING]
     if source is None:
         return (yield)
+    if is_debugging():
+        faulthandler.cancel_dump_traceback_later()  # le dernier recours de pyproject.toml : il tuerait pytest
     seconds = _deadline(item.config) * (SHORTER if source in looping else 1)
     try:
         with item.config.stash[GUARD].watching(STACK_SECONDS if _needs_stack(item) else seconds), _no_diff():
@@ -153,14 +159,14 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Termine sans attendre les threads oubliés ni le démontage des modules : une demi-seconde gagnée."""
+    """Préchauffe le prochain pytest, puis termine sans attendre les threads oubliés ni le démontage des modules."""
     reporter = config.stash.get(REPORTER, None)
     if not reporter or reporter.exit_status is None:
         return
-    if _runs_as_command() or config.stash[GUARD].has_abandoned_threads:
-        from atelier import warm
+    from atelier import warm
 
-        warm.start()
+    warm.start()
+    if _runs_as_command() or config.stash[GUARD].has_abandoned_threads:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(reporter.exit_status)
@@ -231,6 +237,8 @@ def run(
     def run(flow_or_task: Callable[..., Any], *arguments: Any, **parameters: Any) -> "RunRecord":
         _require_watching(request)
         record = _probe.run(flow_or_task, *arguments, **parameters)
+        if is_debugging() and isinstance(record.error, pytest.exit.Exception):
+            raise record.error  # l'étudiant quitte pdb, et Prefect y a vu l'échec d'un run
         request.config.stash[REPORTER].saw_run(request.node.nodeid, _probe.last_flow_run, record.error)
         return record
 

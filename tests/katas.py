@@ -6,7 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +119,14 @@ def module_name(folder: str) -> str:
     return test_file(folder).stem.removeprefix("test_")
 
 
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Attend que `condition` soit vraie ; lève `AssertionError` au bout de `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "l'attente a trop duré"
+        time.sleep(0.05)
+
+
 def free_port() -> int:
     """Un port où personne n'écoute."""
     with socket.socket() as probe:
@@ -137,4 +146,5 @@ __all__ = [
     "module_name",
     "pytest_katas",
     "test_file",
+    "wait_until",
 ]

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from atelier import processes
+from tests.katas import wait_until
 
 NAME = "thing"
 SLEEP = "import time; time.sleep(60)"
@@ -43,15 +44,8 @@ def start(home: Path) -> Callable[..., psutil.Process]:
 
 def _read(name: str = NAME) -> str:
     """Ce que le processus a écrit, dès qu'il a écrit."""
-    _wait_until(lambda: processes.log_file(name).stat().st_size > 0)
+    wait_until(lambda: processes.log_file(name).stat().st_size > 0)
     return processes.log_file(name).read_text(encoding="utf-8")
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "l'attente a trop duré"
-        time.sleep(0.02)
 
 
 def _is_gone(process: psutil.Process) -> bool:
@@ -139,7 +133,7 @@ def test_suspended_process_is_stopped_gently(start: Callable[..., psutil.Process
     )
     _read()
     process.suspend()
-    _wait_until(lambda: processes.is_suspended(process))
+    wait_until(lambda: processes.is_suspended(process))
     processes.stop([NAME])
 
     assert "prêt\nfini\n" == _read()
@@ -156,7 +150,7 @@ def test_process_survives_the_terminal(start: Callable[..., psutil.Process]) -> 
 def test_dead_process_is_not_alive(start: Callable[..., psutil.Process]) -> None:
     """Un mort que personne n'a réclamé ne compte pas comme vivant."""
     process = start("pass")
-    _wait_until(lambda: not processes.is_alive(process))
+    wait_until(lambda: not processes.is_alive(process))
 
     assert (None, None) == (processes.known(NAME, process.pid), processes.families([NAME])[NAME].head)
 

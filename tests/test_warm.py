@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +25,7 @@ SOLUTION = (katas.ROOT / "solutions" / FOLDER / "prefect_tasks_flows.py").read_t
 @pytest.fixture(autouse=True, scope="module")
 def warm_process() -> None:
     warm.start()
-    _wait_until(warm.is_listening)
+    katas.wait_until(warm.is_listening)
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_interrupt_stops_the_run(impl: Callable[[str], Path], tmp_path: Path) ->
     pytest_run.send_signal(signal.SIGINT)
 
     assert pytest_run.wait(20) == 2
-    _wait_until(lambda: not psutil.pid_exists(child))
+    katas.wait_until(lambda: not psutil.pid_exists(child))
 
 
 def test_killed_command_takes_its_run_with_it(impl: Callable[[str], Path], tmp_path: Path) -> None:
@@ -93,7 +92,7 @@ def test_killed_command_takes_its_run_with_it(impl: Callable[[str], Path], tmp_p
     pytest_run.kill()
     pytest_run.wait(20)
 
-    _wait_until(lambda: not psutil.pid_exists(child))
+    katas.wait_until(lambda: not psutil.pid_exists(child))
 
 
 def test_killed_run_is_reported(impl: Callable[[str], Path]) -> None:
@@ -119,7 +118,7 @@ def test_stop_ends_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     """`make down` arrête le processus préchauffé, et le dit."""
     monkeypatch.setenv("ATELIER_HOME", str(tmp_path))
     warm.start()
-    _wait_until(warm.is_listening)
+    katas.wait_until(warm.is_listening)
 
     stopped = warm.stop()
 
@@ -136,15 +135,8 @@ def _start_endless_run(impl: Callable[[str], Path], tmp_path: Path) -> tuple[sub
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _wait_until(lambda: pid_file.exists() and pid_file.read_text(encoding="utf-8") != "")
+    katas.wait_until(lambda: pid_file.exists() and pid_file.read_text(encoding="utf-8") != "")
     return pytest_run, int(pid_file.read_text(encoding="utf-8"))
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "l'attente a trop duré"
-        time.sleep(0.05)
 
 
 def _without_durations(output: str) -> str:
