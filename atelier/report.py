@@ -33,10 +33,15 @@ class _Failure:
 
 
 class VerdictRepr(TerminalRepr):
-    """Un verdict à la place de la trace de pytest, dans le terminal comme dans l'éditeur."""
+    """Un verdict à la place de la trace de pytest, dans le terminal comme dans l'éditeur.
 
-    def __init__(self, text: str, *, brief: bool) -> None:
-        self._lines = text.splitlines()[:1] if brief else text.splitlines()
+    `told_on` est le terminal qui l'a déjà montré pour un autre test, et n'en répète que le titre. L'éditeur et le
+    rapport JUnit montrent chaque test à part : eux ont toujours le verdict entier.
+    """
+
+    def __init__(self, text: str, *, told_on: TerminalWriter | None = None) -> None:
+        self._lines = text.splitlines()
+        self._told_on = told_on
 
     def __str__(self) -> str:
         return "\n".join(self._lines)
@@ -45,7 +50,7 @@ class VerdictRepr(TerminalRepr):
         """Écrit le verdict, le titre en couleur."""
         wrong = self._lines[0].startswith("à corriger")
         tw.line(self._lines[0], bold=True, red=wrong, yellow=not wrong)
-        for line in self._lines[1:]:
+        for line in self._lines[1:] if tw is not self._told_on else ():
             tw.line(line)
 
 
@@ -95,7 +100,7 @@ class Reporter:
         """Dit en deux lignes qu'un paquet manque aux tests d'un kata, au lieu de la trace de leur import."""
         report: pytest.CollectReport = yield
         if report.failed and not self._full and (text := _missing_package(report)):
-            report.longrepr = VerdictRepr(text, brief=False)
+            report.longrepr = VerdictRepr(text)
         return report
 
     @pytest.hookimpl(wrapper=True)
@@ -164,7 +169,9 @@ class Reporter:
         # Ce qui reste à faire s'explique une fois par TODO ; une erreur, chaque fois qu'elle apprend autre chose.
         told = (verdict.expected, verdict.got, verdict.where) if verdict.outcome is Outcome.WRONG else verdict.todo
         key = (source.folder, verdict.outcome, told)
-        report.longrepr = VerdictRepr(verdict.render(), brief=key in self._explained)
+        has_terminal = self._config.pluginmanager.hasplugin("terminalreporter")
+        told_on = self._config.get_terminal_writer() if has_terminal and key in self._explained else None
+        report.longrepr = VerdictRepr(verdict.render(), told_on=told_on)
         self._explained.add(key)
 
     def _check_server(self) -> None:
