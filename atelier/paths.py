@@ -19,3 +19,8 @@ def shown(path: Path | str) -> str:
     """Le chemin tel qu'on l'affiche : relatif au dossier où la commande a été lancée quand il s'y trouve."""
     path = Path(path)
     return str(path.relative_to(STARTED_IN)) if path.is_relative_to(STARTED_IN) else str(path)
+
+
+def typed(path: Path) -> str:
+    """Le chemin tel qu'on le tape dans une commande : relatif au dossier où l'on est, même s'il faut remonter."""
+    return os.path.relpath(path, STARTED_IN) if STARTED_IN.is_relative_to(ROOT) else str(path)

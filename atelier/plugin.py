@@ -25,6 +25,7 @@ from atelier.loader import KataModule, KataSource, explain_missing_package, load
 from atelier.paths import ROOT
 from atelier.prefect_session import connected, one_tls_context, prepare_environment
 from atelier.report import SOURCE, Reporter, last_words
+from atelier.targets import explain_target
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -68,6 +69,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Confie les katas au processus préchauffé, s'il y en a un : la même chose, trois secondes plus tôt."""
+    for argument in config.args:
+        if problem := explain_target(argument, config.invocation_params.dir):
+            raise pytest.UsageError(problem)
     if not _only_runs_katas(config):
         return None
     from atelier import warm

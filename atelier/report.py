@@ -16,7 +16,7 @@ from atelier.course import Score, hints, kata_folders, render_progress
 from atelier.errors import EnvironmentProblem, StudentMistake
 from atelier.loader import KataSource, explain_missing_package
 from atelier.memory import Memory
-from atelier.paths import ROOT, shown
+from atelier.paths import ROOT, shown, typed
 from atelier.prefect_server import Server, running_server, still_answers
 
 SOURCE = pytest.StashKey[KataSource]()
@@ -141,7 +141,7 @@ class Reporter:
                 terminalreporter.line(line)
             terminalreporter.line(f"Prochain pas : {self._next_step()}", bold=True)
             if done := self._just_finished():
-                terminalreporter.line(f"Et la solution ? pytest katas/{done} --compare")
+                terminalreporter.line(f"Et la solution ? pytest {_typed(done)} --compare")
         self._write_link(terminalreporter)
         if self._config.getoption("compare"):
             self._write_comparisons(terminalreporter)
@@ -210,13 +210,13 @@ class Reporter:
             failure = self._failures[0]
             if failure.verdict.todo is None:
                 return "voir le premier message ci-dessus"
-            command = f"pytest katas/{failure.source.folder} --indice"
+            command = f"pytest {_typed(failure.source.folder)} --indice"
             return f"TODO {failure.verdict.todo}, {failure.verdict.where}  (bloqué ? {command})"
         scores = self._scores()
         remaining = [folder for folder in kata_folders() if not scores.get(folder, Score(0, 0)).done]
         if not remaining:
             return "le parcours est fini, bravo !"
-        return f"lisez katas/{remaining[0]}/README.md, puis pytest katas/{remaining[0]}"
+        return f"lisez {typed(ROOT / 'katas' / remaining[0] / 'README.md')}, puis pytest {_typed(remaining[0])}"
 
     def _write_hint(self, terminal: pytest.TerminalReporter) -> None:
         from atelier.verdict import Outcome
@@ -254,6 +254,10 @@ class Reporter:
         server = running_server() if flow_run else None
         if server:
             terminal.line(f"À regarder   : {browser_url(server.url)}/runs/flow-run/{flow_run}")
+
+
+def _typed(folder: str) -> str:
+    return typed(ROOT / "katas" / folder)
 
 
 def _missing_package(report: pytest.CollectReport) -> str | None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests import toy as kata
-from tests.katas import PytestRun, Workshop
+from tests.katas import PytestRun, Workshop, pytest_katas
 from tests.toy import Toy, toy
 
 __all__ = ["toy"]
@@ -140,6 +140,40 @@ def test_failures_are_short_and_explained_once(toy: Toy) -> None:
 
     assert [4, 4, 1] == todo
     assert ([4, 1], [4, 4]) == (same, different)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "meant"),
+    [
+        ("05", "katas/05_toy"),
+        ("katas/5", "katas/05_toy"),
+        ("toy", "katas/05_toy"),
+        ("katas/05_tyo", "katas/05_toy"),
+        ("05_toy/test_plain_toy.py", "katas/05_toy"),
+        ("katas/99", "katas"),
+    ],
+)
+def test_mistyped_kata_is_a_usage_error_that_names_it(toy: Toy, mistake: str, meant: str) -> None:
+    """Un kata mal nommé : une ligne, avec la commande à taper, et le code 4."""
+    run = toy.pytest(mistake)
+
+    assert (4, f"ERROR: {mistake} n'existe pas. Essayez : pytest {meant}") == (run.code, run.output.strip())
+
+
+@pytest.mark.parametrize("name", ["plain_toy.py", "README.md"])
+def test_other_file_of_a_kata_is_a_usage_error(toy: Toy, name: str) -> None:
+    """Le fichier à écrire n'est pas celui des tests : pytest n'y trouverait rien, sans un mot."""
+    run = toy.pytest(f"katas/05_toy/{name}")
+
+    text = f"ERROR: katas/05_toy/{name} n'est pas un fichier de tests. Essayez : pytest katas/05_toy"
+    assert (4, text) == (run.code, run.output.strip())
+
+
+def test_commands_are_right_where_they_are_read(toy: Toy) -> None:
+    """Lancé dans le dossier du kata, pytest y propose des commandes qui y marchent."""
+    run = pytest_katas(root=toy.file.parent, env={"ATELIER_WARM": "0"})
+
+    assert "(bloqué ? pytest . --indice)" in run.output
 
 
 def _lengths(run: PytestRun) -> list[int]:
