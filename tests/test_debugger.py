@@ -18,8 +18,8 @@ from tests import toy as kata
 from tests.toy import Toy, toy
 
 __all__ = ["toy"]
-DEADLINE_SECONDS = 1
-THINKING_SECONDS = 4 * DEADLINE_SECONDS
+DEADLINE_SECONDS = 2
+THINKING_SECONDS = 5
 OPTIONS = ["-p", "no:cacheprovider", "-o", f"kata_deadline={DEADLINE_SECONDS}"]
 FOLDER = "00_tasks_flows"
 ONE_TEST = f"{katas.test_file(FOLDER)}::test_each_step_is_a_task"
@@ -71,14 +71,14 @@ class Terminal:
 
 
 @pytest.fixture
-def in_kata(tmp_path: Path) -> Iterator[Callable[[], Terminal]]:
+def in_kata(tmp_path: Path) -> Iterator[Terminal]:
     """Joue le kata 00 dans un terminal, avec un `breakpoint()` dans une task, par le processus préchauffé."""
     warm.start()
     katas.wait_until(warm.is_listening)
     file = tmp_path / FOLDER / "prefect_tasks_flows.py"
     file.parent.mkdir()
     file.write_text(SOLUTION.replace(STEP, f"    breakpoint()\n{STEP}"), encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", ONE_TEST, "--impl", tmp_path, *OPTIONS]
+    command = [sys.executable, "-m", "pytest", ONE_TEST, "--impl", tmp_path, "-p", "no:cacheprovider", *katas.PATIENT]
     with closing(Terminal(command, katas.ROOT, {})) as terminal:
         yield terminal
 
