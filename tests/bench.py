@@ -56,7 +56,7 @@ def _medians(*actions: Callable[[], None]) -> list[float]:
 
 
 def _import_only(folders: Sequence[str]) -> None:
-    files = [file for folder in folders for file in (katas.test_file(folder), _solution(folder))]
+    files = [file for folder in folders for file in (katas.test_file(folder), katas.solution_file(folder))]
     names = sorted({name for file in files for name in _imports(file)} | set(HIDDEN_IMPORTS))
     command = f"import pytest, {', '.join(names)}"
     subprocess.run([sys.executable, "-c", command], cwd=katas.ROOT, check=True)
@@ -76,10 +76,6 @@ def _run(folders: Sequence[str], environment: dict[str, str]) -> None:
     run = katas.pytest_katas(*[f"katas/{folder}" for folder in folders], "--solutions", env=environment)
     if run.code:
         raise SystemExit(run.output)
-
-
-def _solution(folder: str) -> Path:
-    return katas.ROOT / "solutions" / folder / f"{katas.module_name(folder)}.py"
 
 
 def _wait_for_warm_process() -> None:

@@ -119,6 +119,11 @@ def module_name(folder: str) -> str:
     return test_file(folder).stem.removeprefix("test_")
 
 
+def solution_file(folder: str) -> Path:
+    """La solution d'un kata."""
+    return ROOT / "solutions" / folder / f"{module_name(folder)}.py"
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Attend que `condition` soit vraie ; lève `AssertionError` au bout de `seconds`."""
     deadline = time.monotonic() + seconds
@@ -145,6 +150,7 @@ __all__ = [
     "kata_folders",
     "module_name",
     "pytest_katas",
+    "solution_file",
     "test_file",
     "wait_until",
 ]

@@ -76,8 +76,7 @@ def mutants(source: str) -> list[Mutant]:
 
 def _score(folder: str, most: int | None) -> bool:
     module = katas.module_name(folder)
-    solution = katas.ROOT / "solutions" / folder / f"{module}.py"
-    candidates = _sample(mutants(solution.read_text(encoding="utf-8")), most)
+    candidates = _sample(mutants(katas.solution_file(folder).read_text(encoding="utf-8")), most)
     with ThreadPoolExecutor(WORKERS) as pool:
         killed = list(pool.map(lambda mutant: _is_killed(folder, module, mutant), candidates))
     survivors = [mutant for mutant, dead in zip(candidates, killed, strict=True) if not dead]

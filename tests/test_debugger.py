@@ -23,7 +23,7 @@ THINKING_SECONDS = 5
 OPTIONS = ["-p", "no:cacheprovider", "-o", f"kata_deadline={DEADLINE_SECONDS}"]
 FOLDER = "00_tasks_flows"
 ONE_TEST = f"{katas.test_file(FOLDER)}::test_each_step_is_a_task"
-SOLUTION = (katas.ROOT / "solutions" / FOLDER / "prefect_tasks_flows.py").read_text(encoding="utf-8")
+SOLUTION = katas.solution_file(FOLDER).read_text(encoding="utf-8")
 STEP = "    return churn.load_customers(path)"
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows n'a pas de pseudo-terminal")
 
@@ -38,14 +38,13 @@ class Terminal:
         os.close(screen)
         self._seen = ""
 
-    def read_until(self, text: str) -> str:
-        """Ce qui s'affiche jusqu'à `text`, compris ; lève `AssertionError` si la commande finit avant."""
+    def read_until(self, text: str) -> None:
+        """Lit ce qui s'affiche, jusqu'à `text` compris ; lève `AssertionError` si la commande finit avant."""
         while text not in self._seen:
             more = self._read()
             assert more, self._seen
             self._seen += more
-        shown, self._seen = self._seen[: self._seen.index(text) + len(text)], self._seen.partition(text)[2]
-        return shown
+        self._seen = self._seen.partition(text)[2]
 
     def type(self, line: str) -> None:
         """Tape une ligne."""

@@ -321,9 +321,8 @@ def test_kata_runs_as_a_script(folder: str, person: Person, own_server: Mapping[
     """`python katas/…` montre ses runs sur le serveur de l'atelier, sans rien écrire chez la personne."""
     _make_importable()  # ce que fait `make up`
     before = person.files()
-    script = katas.ROOT / "solutions" / folder / f"{katas.module_name(folder)}.py"
     finished = subprocess.run(
-        [sys.executable, str(script)],
+        [sys.executable, katas.solution_file(folder)],
         cwd=katas.ROOT,
         env={**os.environ, "PYTHONPATH": str(katas.ROOT), **person.environment, **own_server},
         capture_output=True,

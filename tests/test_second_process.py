@@ -10,7 +10,7 @@ from tests import katas
 FOLDER = "03_cache"
 MODULE = katas.module_name(FOLDER)
 TEST = "test_another_process_finds_the_result"
-SOLUTION = (katas.ROOT / "solutions" / FOLDER / f"{MODULE}.py").read_text(encoding="utf-8")
+SOLUTION = katas.solution_file(FOLDER).read_text(encoding="utf-8")
 IN_SECOND = "import multiprocessing, os\nif multiprocessing.parent_process():\n    "
 
 

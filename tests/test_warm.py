@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not warm.is_possible(), reason="le préchauffage
 
 FOLDER = "00_tasks_flows"
 ONE_TEST = f"{katas.test_file(FOLDER)}::test_each_step_is_a_task"
-SOLUTION = (katas.ROOT / "solutions" / FOLDER / "prefect_tasks_flows.py").read_text(encoding="utf-8")
+SOLUTION = katas.solution_file(FOLDER).read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True, scope="module")
