@@ -45,40 +45,40 @@ test-slow: $(READY) ## y ajouter ce qui dure : notebooks, `mlflow models serve`,
 	$(BIN)/python -m pytest tests -m slow $(PATIENT) $(ARGS)
 
 test-stack: $(READY) ## éprouver les conteneurs (demande un moteur Docker, npm et Chromium)
-	$(BIN)/python -m pytest tests/stack -m docker -rs $(ARGS)
+	$(BIN)/python -m pytest tests/containers -m docker -rs $(ARGS)
 
 mutants: $(READY) ## vérifier que les tests des katas refusent des solutions abîmées (long)
-	$(BIN)/python -m tests.mutants $(ARGS)
+	$(BIN)/python -m tools.mutants $(ARGS)
 
 bench: $(READY) ## mesurer la boucle de chaque kata
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tools.bench
 
 airflow-figures: $(READY) ## refaire les chiffres de docs/airflow/README.md (long)
-	$(BIN)/python -m tests.bench_airflow
+	$(BIN)/python -m tools.bench_airflow
 
 parallel-figures: $(READY) ## refaire l'image de katas/04_parallelism/README.md (dix minutes, la machine au repos)
-	$(BIN)/python -m tests.bench_parallelism
+	$(BIN)/python -m tools.bench_parallelism
 
 screenshots: $(READY) ## refaire docs/images/, les interfaces que montre README.md (demande Chromium et npm)
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tools.screenshots
 
 stubs: $(READY) ## refaire katas/ à partir de solutions/
-	@$(BIN)/python -m atelier.stubs $(ARGS)
+	@$(BIN)/python -m atelier.authoring.stubs $(ARGS)
 
 notebooks: $(READY) ## refaire notebooks/ à partir de solutions/notebooks/
-	@$(BIN)/python -m atelier.notebooks $(ARGS)
+	@$(BIN)/python -m atelier.authoring.notebooks $(ARGS)
 
 slides: $(READY) ## construire les slides de l'enseignant, dans build/slides/ (demande npm et Chromium)
-	@$(BIN)/python -m tests.slides
+	@$(BIN)/python -m tools.slides
 
 solutions-branch: $(READY) ## refaire la branche `solutions` : main, plus un commit où tout est résolu
-	@$(BIN)/python -m atelier.solutions_branch $(ARGS)
+	@$(BIN)/python -m atelier.authoring.solutions_branch $(ARGS)
 
 lint: $(READY) ## relire le code avec ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 spelling: $(READY) ## relire l'orthographe de ce que l'on donne à lire (demande hunspell)
-	@$(BIN)/python -m tests.spelling
+	@$(BIN)/python -m tools.spelling
 
 lock: $(READY) ## choisir à nouveau les versions (voir CONTRIBUTING.md)
 	$(COMPILE) pyproject.toml --all-extras --output-file requirements.lock $(ARGS)

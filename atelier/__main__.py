@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from atelier import doctor, prefect_server, services, stack, warm
-from atelier.addresses import browser_url
-from atelier.errors import EnvironmentProblem, typed_here
-from atelier.paths import ROOT, state_dir
-from atelier.prefect_session import connected, prepare_environment
-from atelier.stack import State, Status
+from atelier.harness import warm
+from atelier.machine.addresses import browser_url
+from atelier.machine.errors import EnvironmentProblem, typed_here
+from atelier.machine.paths import ROOT, state_dir
+from atelier.prefect import server as prefect_server
+from atelier.prefect.session import connected, prepare_environment
+from atelier.stack import doctor, lifecycle, services
+from atelier.stack.lifecycle import State, Status
 
 USAGE = f"""\
 Les serveurs de l'atelier.
 
-  python -m atelier up [service…]   démarrer ce qui ne tourne pas encore ({", ".join(stack.NAMES)})
+  python -m atelier up [service…]   démarrer ce qui ne tourne pas encore ({", ".join(lifecycle.NAMES)})
   python -m atelier down            arrêter tout ce que `up` a démarré
   python -m atelier status          dire ce qui tourne, et où
   python -m atelier undeploy        retirer du serveur Prefect les deployments des katas
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     """Démarre, arrête ou décrit les serveurs ; rend 0, ou 1 si la machine ne le permet pas."""
     command = COMMANDS.get(arguments[0]) if arguments else None
     names = list(arguments[1:])
-    if command is None or not set(names) <= set(stack.NAMES):
+    if command is None or not set(names) <= set(lifecycle.NAMES):
         print(USAGE)
         return 0 if set(arguments) & {"-h", "--help"} else 2
     try:
@@ -62,29 +64,29 @@ def _up(names: list[str]) -> int:
     def announce(names: list[str]) -> None:
         launched.extend(names)
         if names:
-            titles = ", ".join(stack.TITLES[name] for name in names)
+            titles = ", ".join(lifecycle.TITLES[name] for name in names)
             print(f"Démarrage : {titles} (une demi-minute)…", flush=True)
 
     def tell(status: Status) -> None:
         done = f"prêt en {time.monotonic() - started:.0f} s" if status.name in launched else _described(status)
         print(_line(status, done), flush=True)
 
-    stack.up(names, tell, announce)
+    lifecycle.up(names, tell, announce)
     warm.start()
     print(f"\n{FIRST_STEP.format(activate=_activate())}")
     return 0
 
 
 def _down(_: list[str]) -> int:
-    stopped = [stack.down(), warm.stop()]
+    stopped = [lifecycle.down(), warm.stop()]
     print("Tout est arrêté." if any(stopped) else "Rien à arrêter.")
-    if stack.sidecars():
+    if lifecycle.sidecars():
         print("Les serveurs des conteneurs, eux, continuent : ils s'arrêtent avec le dev container.")
     return 0
 
 
 def _status(_: list[str]) -> int:
-    statuses = stack.observe(stack.default_names())
+    statuses = lifecycle.observe(lifecycle.default_names())
     for status in statuses:
         print(_line(status, _described(status)))
     server = prefect_server.running_server()
@@ -117,7 +119,7 @@ def _undeploy(_: list[str]) -> int:
     prepare_environment()
     from prefect.client.orchestration import get_client
 
-    from atelier.deployments import remove_workshop_deployments
+    from atelier.stack.deployments import remove_workshop_deployments
 
     with connected(server, state_dir() / "prefect" / "results"), get_client(sync_client=True) as client:
         names = remove_workshop_deployments(client)
@@ -143,17 +145,17 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 
 def _line(status: Status, text: str) -> str:
     note = f" ({status.note})" if status.note else ""
-    return f"  {stack.TITLES[status.name]:<8} {stack.address(status.name):<24} {text}{note}"
+    return f"  {lifecycle.TITLES[status.name]:<8} {lifecycle.address(status.name):<24} {text}{note}"
 
 
 def _described(status: Status) -> str:
-    if status.state is State.STOPPED and (place := stack.elsewhere(status.name)):
+    if status.state is State.STOPPED and (place := lifecycle.elsewhere(status.name)):
         return f"ne répond pas encore, {place}"
     if status.state is not State.READY:
         return status.state.value
     if status.process:
         return "en marche"
-    return f"en marche, {stack.elsewhere(status.name) or 'lancé par un autre programme'}"
+    return f"en marche, {lifecycle.elsewhere(status.name) or 'lancé par un autre programme'}"
 
 
 def _make_importable() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from atelier import churn
-from atelier.paths import state_dir
+from atelier.machine.paths import state_dir
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

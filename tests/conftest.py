@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 import psutil
 import pytest
 
-from atelier import processes
-from tests.katas import ROOT, free_port
+from atelier.machine import processes
+from tests.helpers.katas import ROOT, free_port
 
 
 def pytest_sessionstart() -> None:
@@ -37,7 +37,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str
     # Des ports où personne n'écoute : les serveurs de `make up`, s'ils tournent, ne sont pas ceux de ces tests.
     ports = {"ATELIER_PREFECT_PORT": str(free_port()), "ATELIER_MLFLOW_PORT": str(free_port())}
     environment = {"ATELIER_HOME": home, "PREFECT_API_URL": "", "MLFLOW_TRACKING_URI": "", "ATELIER_WARM": "0", **ports}
-    _python(environment, "-c", "from atelier.prefect_server import ensure_server; ensure_server()")
+    _python(environment, "-c", "from atelier.prefect.server import ensure_server; ensure_server()")
     yield environment
     _python(environment, "-m", "atelier", "down")
 

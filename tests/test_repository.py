@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import spelling
-from tests.katas import ROOT
+from tests.helpers.katas import ROOT
+from tools import spelling
 
 
 def _files() -> list[Path]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.katas import ROOT
-from tests.stack.tools import MissingTool, node_modules
+from tests.helpers.katas import ROOT
+from tools.npm import MissingTool, node_modules
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LINT = """

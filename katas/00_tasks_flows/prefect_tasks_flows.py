@@ -34,7 +34,7 @@ def churn_pipeline(path: Path = churn.DATA) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import workshop_server
 
     with workshop_server():
         print(churn_pipeline())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from atelier import churn
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
 
 STEPS = ["load_customers", "train_model", "evaluate_model"]
 

@@ -44,8 +44,7 @@ def churn_pipeline(url: str):
 
 
 if __name__ == "__main__":
-    from atelier.flaky_source import OK, FlakySource
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import OK, FlakySource, workshop_server
 
     with workshop_server(), FlakySource([503, 503, OK]) as source:
         churn_pipeline(source.url)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier.flaky_source import DROP, HTML, OK, ONE_CLASS, SLOW, FlakySource
-from atelier.properties import property_of_function, property_of_run
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
+from atelier.props.flaky_source import DROP, HTML, OK, ONE_CLASS, SLOW, FlakySource
+from atelier.props.properties import property_of_function, property_of_run
 
 TRANSIENT = (DROP, 429, 500, 502, 503, 504)
 PERMANENT = (HTML, 400, 401, 403, 404, 410, 499)

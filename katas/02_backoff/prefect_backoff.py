@@ -32,8 +32,7 @@ def nightly_load(url: str) -> int:
 
 
 if __name__ == "__main__":
-    from atelier.flaky_source import OK, FlakySource
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import OK, FlakySource, workshop_server
 
     with workshop_server(), FlakySource([503, 503, OK]) as source:
         print("La source tombe deux fois en panne. Avec vos attentes, comptez une demi-minute.")

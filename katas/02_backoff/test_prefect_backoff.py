@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier.flaky_source import DROP, OK, FlakySource
-from atelier.properties import property_of_function
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
+from atelier.props.flaky_source import DROP, OK, FlakySource
+from atelier.props.properties import property_of_function
 
 HALVES = st.integers(1, 200).map(lambda number: number / 2)
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atelier import churn
-from atelier.properties import property_of_run
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
+from atelier.props.properties import property_of_run
 
 ROWS = 20
 

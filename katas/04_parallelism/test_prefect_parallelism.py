@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atelier import churn
-from atelier.properties import property_of_function
-from atelier.rendezvous import PATIENCE_SECONDS, Rendezvous, watching_waits
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
+from atelier.props.properties import property_of_function
+from atelier.props.rendezvous import PATIENCE_SECONDS, Rendezvous, watching_waits
 
 # Sur `holdout`, le meilleur (0.01) n'est ni le premier, ni le dernier, ni le meilleur sur `train` (100). -1 échoue.
 CANDIDATES = [1.0, 0.01, 100.0, -1.0]

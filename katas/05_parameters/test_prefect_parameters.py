@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from atelier import churn
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
 
 HERE = "le flow lui-même"
 PREPARATION = ["load_customers", "add_features"]
@@ -96,7 +96,7 @@ def test_form_knows_the_limits(kata, prefect_server):
     """Le formulaire de l'interface connaît ces limites : il refuse sans qu'aucun run n'existe."""
     from prefect import flow
 
-    from atelier.prefect_form import form_of
+    from atelier.prefect.form import form_of
 
     def training(hyperparameters: kata.Hyperparameters):
         """Un flow qui n'a que ces réglages."""

@@ -18,11 +18,11 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.server.schemas import schedules
 from prefect.states import Pending
 
-from atelier.deployments import TAG, TemporaryDeployments
-from atelier.errors import StudentMistake
-from atelier.properties import property_of_function
-from atelier.services import POOL
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
+from atelier.machine.errors import StudentMistake
+from atelier.props.properties import property_of_function
+from atelier.stack.deployments import TAG, TemporaryDeployments
+from atelier.stack.services import POOL
 
 PARIS = ZoneInfo("Europe/Paris")
 DAYS = ("lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim.")

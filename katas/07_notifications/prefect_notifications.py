@@ -73,8 +73,7 @@ def nightly_training(path: Path = churn.DATA) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    from atelier.chat_server import visible_messages
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import visible_messages, workshop_server
 
     with workshop_server(), visible_messages():
         nightly_training("clients_perdus.csv", return_state=True)

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from atelier.chat_server import DISCORD, DROP, OK, SECRET, SLACK, SLOW, VARIABLES, ChatServer, TooMany
-from atelier.clock import real_sleep
-from atelier.logs import Logs, all_logs
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
+from atelier.prefect.clock import real_sleep
+from atelier.props.chat_server import DISCORD, DROP, OK, SECRET, SLACK, SLOW, VARIABLES, ChatServer, TooMany
+from atelier.props.logs import Logs, all_logs
 
 MENTIONS = "@everyone @here <@1092> <@&2026> <!channel> <!subteam^S0> <@U0>"
 ERROR = "DataError : l'âge & la date manquent"

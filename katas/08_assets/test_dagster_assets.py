@@ -11,9 +11,9 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from atelier import churn
-from atelier.dagster_probe import LAUNCH
+from atelier.dagster.probe import LAUNCH
+from atelier.feedback.verdict import explain
 from atelier.model_views import score_histogram, weights_table
-from atelier.verdict import explain
 
 ASSETS = {"customers", "training_customers", "holdout_customers", "model", "predictions"}
 CHECK = "model_beats_majority"

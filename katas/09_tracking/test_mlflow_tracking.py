@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from atelier import churn
+from atelier.feedback.verdict import explain
 from atelier.figures import confusion_matrix
-from atelier.verdict import explain
 
 # Une fonction que l'étudiant aurait décorée en task doit, elle aussi, trouver le serveur.
 pytestmark = pytest.mark.usefixtures("prefect_server")

@@ -60,8 +60,7 @@ def score_online(url: str, customers: pd.DataFrame) -> list[int]:
 
 
 if __name__ == "__main__":
-    from atelier.mlflow_store import workshop_store
-    from atelier.paths import state_dir
+    from atelier.workshop import state_dir, workshop_store
 
     train, test = churn.split_customers(churn.load_customers())
     with workshop_store():

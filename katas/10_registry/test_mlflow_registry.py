@@ -15,9 +15,9 @@ import pytest
 import requests
 
 from atelier import churn
-from atelier.model_server import model_server
-from atelier.ports import free_port
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
+from atelier.machine.ports import free_port
+from atelier.mlflow.model_server import model_server
 
 ROWS = 60
 
@@ -386,7 +386,7 @@ def _client():
 def _logged(model: object, example: pd.DataFrame) -> str:
     import mlflow
 
-    from atelier.mlflow_probe import new_experiment
+    from atelier.mlflow.probe import new_experiment
 
     with mlflow.start_run(experiment_id=new_experiment("10_registry").id):
         return mlflow.sklearn.log_model(model, name="model", input_example=example).model_uri

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atelier import churn, production
-from atelier.flaky_source import OK, FlakySource
-from atelier.paths import state_dir
-from atelier.properties import property_of_run
-from atelier.verdict import explain
+from atelier.feedback.verdict import explain
+from atelier.machine.paths import state_dir
+from atelier.props.flaky_source import OK, FlakySource
+from atelier.props.properties import property_of_run
 
 CANDIDATES = [0.0001, 1.0]
 STEPS = ["download", "train", "log_model", "register", "alias", "write"]

@@ -50,7 +50,7 @@ def churn_pipeline(label: str, C: float = 1.0):
 
 
 if __name__ == "__main__":
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import workshop_server
 
     with workshop_server():
         churn_pipeline("morning", C=1.0)

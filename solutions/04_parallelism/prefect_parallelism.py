@@ -79,7 +79,7 @@ def select_model(candidates: list[float], path: Path = churn.DATA) -> Selection:
 
 
 if __name__ == "__main__":
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import workshop_server
 
     with workshop_server():
         print(select_model([100, 10, 1, -1, 0.1, 0.01, 0.001, 0.0001]))

@@ -95,8 +95,7 @@ def inference(customers: Path, model: Path) -> pd.Series:
 
 
 if __name__ == "__main__":
-    from atelier.paths import state_dir
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import state_dir, workshop_server
 
     with workshop_server():
         model = state_dir() / "model.joblib"

@@ -74,7 +74,7 @@ def deploy_all(environment: str) -> None:
 
 
 if __name__ == "__main__":
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import workshop_server
 
     with workshop_server():
         if "--serve" in sys.argv:

@@ -129,8 +129,7 @@ def server_alert(name: str, webhook_id):
 
 
 if __name__ == "__main__":
-    from atelier.chat_server import visible_messages
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import visible_messages, workshop_server
 
     with workshop_server(), visible_messages():
         nightly_training("clients_perdus.csv", return_state=True)

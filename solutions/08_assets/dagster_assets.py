@@ -110,7 +110,7 @@ defs = dg.Definitions(
 
 
 if __name__ == "__main__":
-    from atelier.dagster_session import materialize
+    from atelier.workshop import materialize
 
     materialize(defs)
     materialize(defs, "model", "predictions", config={"model": {"C": 0.00001}})

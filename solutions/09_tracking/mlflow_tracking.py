@@ -8,7 +8,7 @@ from prefect.runtime import flow_run
 
 from atelier import churn
 from atelier.figures import confusion_matrix
-from atelier.mlflow_store import run_url
+from atelier.workshop import run_url
 
 
 def log_inputs(train: pd.DataFrame, C: float) -> None:
@@ -74,8 +74,7 @@ def compare_candidates(candidates: list[float], experiment: str = "churn") -> li
 
 
 if __name__ == "__main__":
-    from atelier.mlflow_store import workshop_store
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import workshop_server, workshop_store
 
     with workshop_server(), workshop_store():
         compare_candidates([0.001, 0.1, 10.0])

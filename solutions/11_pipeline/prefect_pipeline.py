@@ -89,10 +89,7 @@ def deploy(environment: str, parameters: dict) -> None:
 
 
 if __name__ == "__main__":
-    from atelier.flaky_source import OK, FlakySource
-    from atelier.mlflow_store import workshop_store
-    from atelier.paths import state_dir
-    from atelier.prefect_session import workshop_server
+    from atelier.workshop import OK, FlakySource, state_dir, workshop_server, workshop_store
 
     with workshop_server(), workshop_store(), FlakySource([503, OK]) as source:
         production_pipeline(source.url, state_dir() / "predictions.csv", [0.01, 1.0])

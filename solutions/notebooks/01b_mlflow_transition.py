@@ -24,8 +24,7 @@ La cellule suivante choisit l'expérience, et vous dit où regarder. Gardez cett
 """
 
 # %%
-from atelier.model_server import model_server
-from atelier.notebook_session import connect_mlflow
+from atelier.workshop import connect_mlflow, model_server
 
 EXPERIMENT = "notebook-churn"
 connect_mlflow(EXPERIMENT)
@@ -45,7 +44,7 @@ from sklearn.preprocessing import StandardScaler
 
 from atelier import churn
 from atelier.figures import confusion_matrix
-from atelier.notebook_checks import check
+from atelier.workshop import check
 
 # %% [markdown]
 """

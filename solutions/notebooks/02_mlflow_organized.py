@@ -9,7 +9,7 @@ Plan : une fonction de suivi · ce que note `autolog` · relire et comparer · l
 """
 
 # %%
-from atelier.notebook_session import connect_mlflow
+from atelier.workshop import connect_mlflow
 
 EXPERIMENT = MODEL = "notebook-organized"
 connect_mlflow(EXPERIMENT)

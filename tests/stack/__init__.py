@@ -1,1 +1,0 @@
-"""La pile entière, de bout en bout : de vrais conteneurs, un vrai navigateur."""

@@ -13,7 +13,7 @@ from prefect.runtime import flow_run
 
 from atelier import churn
 from atelier.figures import confusion_matrix
-from atelier.mlflow_store import new_store, run_url
+from atelier.workshop import new_store, run_url
 
 
 def log_inputs(train: pd.DataFrame, C: float) -> None:

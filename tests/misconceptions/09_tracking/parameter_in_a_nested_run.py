@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 
 from atelier import churn
 from atelier.figures import confusion_matrix
-from atelier.mlflow_store import run_url
+from atelier.workshop import run_url
 
 
 def log_inputs(train: pd.DataFrame, C: float) -> None:

@@ -1,0 +1,443 @@
+"""Le plugin pytest des katas : quel fichier tester, sur quel Prefect, dans quelles limites.
+
+Le `conftest.py` de la racine le charge. Rien de lourd ne s'importe ici : un paquet absent, un serveur en panne
+doivent donner un message, et la collecte rester immédiate.
+"""
+
+import faulthandler
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.assertion import util
+from pytest_timeout import is_debugging
+
+from atelier.feedback.course import source_of
+from atelier.feedback.report import SOURCE, Reporter, last_words
+from atelier.harness.targets import explain_target
+from atelier.machine.errors import EndlessCode, EnvironmentProblem, StudentMistake
+from atelier.machine.imports import faster_imports
+from atelier.machine.paths import ROOT
+from atelier.prefect.session import connected, one_tls_context, prepare_environment
+from atelier.sandbox.guard import Guard
+from atelier.sandbox.loader import KataModule, KataSource, explain_missing_package, loaded_module, restored_process
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+    from atelier.prefect.clock import SimulatedClock
+    from atelier.prefect.probe import Probe, RunRecord
+    from atelier.prefect.second_process import SecondProcess
+    from atelier.prefect.server import Server
+    from atelier.stack.deployments import TemporaryDeployments
+
+GUARD = pytest.StashKey[Guard]()
+STUDENT_FILES = pytest.StashKey[set[str]]()
+# Les fichiers dont le chargement ne finit pas : chaque test attendrait tout le délai pour l'apprendre à nouveau.
+ENDLESS = pytest.StashKey[dict[KataSource, EndlessCode]]()
+# Ceux où un test n'a pas fini : la même boucle attend sans doute les suivants, qui n'ont plus que peu de temps.
+LOOPING = pytest.StashKey[set[KataSource]]()
+REPORTER = pytest.StashKey[Reporter]()
+# La part du délai qui reste quand on sait qu'il y a une boucle : six secondes, le double du plus long test.
+SHORTER = 0.4
+STACK_SECONDS = 110.0  # le temps d'attendre un worker ; moins que le dernier recours de pyproject.toml
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Déclare les options des katas."""
+    group = parser.getgroup("katas", "katas de l'atelier")
+    group.addoption("--solutions", action="store_true", help="tester les solutions de référence")
+    group.addoption(
+        "--impl",
+        type=Path,
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="tester un autre dossier, de même forme que katas/ ; répétée, elle en teste plusieurs",
+    )
+    group.addoption("--indice", action="store_true", help="donner l'indice suivant pour le premier test rouge")
+    group.addoption("--compare", action="store_true", help="montrer à la fin la solution à côté de votre code")
+    group.addoption("--full", action="store_true", help="montrer la trace complète de pytest (comme -v)")
+    parser.addini("kata_deadline", "les secondes laissées au code d'un kata, dans chaque test", default="15")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Confie les katas au processus préchauffé, s'il y en a un : la même chose, trois secondes plus tôt."""
+    for argument in config.args:
+        if problem := explain_target(argument, config.invocation_params.dir):
+            raise pytest.UsageError(problem)
+    if not _only_runs_katas(config):
+        return None
+    from atelier.harness import warm
+
+    if not warm.is_possible():
+        return None
+    if capture := config.pluginmanager.getplugin("capturemanager"):
+        capture.suspend_global_capture(in_=True)  # `breakpoint()` lira le clavier
+    status = warm.run_pytest(config.invocation_params.args)
+    if status and status > 128:
+        print(f"\nLe processus de test a été tué par le signal {status - 128}. Relancez pytest.", file=sys.stderr)
+    return status
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prépare la surveillance du code d'étudiant et le compte rendu."""
+    for folder in config.getoption("impl"):
+        if not folder.is_dir():
+            raise pytest.UsageError(f"--impl : le dossier {folder} n'existe pas.")
+    if config.getoption("indice"):
+        config.option.maxfail = 1
+    try:
+        prepare_environment()
+    except EnvironmentProblem as problem:
+        raise pytest.UsageError(f"{problem}. Pour réparer : {problem.repair}.") from problem
+    files: set[str] = set()
+    guard = Guard(files.__contains__, _last_words(config), _deadline(config), is_debugging)
+    config.add_cleanup(_entered(guard.no_exit()))
+    config.stash[STUDENT_FILES], config.stash[GUARD], config.stash[ENDLESS] = files, guard, {}
+    config.stash[LOOPING] = set()
+    config.stash[REPORTER] = Reporter(config)
+    config.pluginmanager.register(config.stash[REPORTER], "atelier-report")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Joue chaque test de kata une fois par dossier, quand `--impl` en donne plusieurs."""
+    folders = _implementations(metafunc.config)
+    if len(folders) > 1 and source_of(metafunc.definition.path, folders[0]):
+        metafunc.fixturenames.append("_implementation")
+        metafunc.parametrize("_implementation", folders, indirect=True, ids=[folder.name for folder in folders])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Associe à chaque test de kata le fichier qu'il teste."""
+    default = _implementations(config)[0]
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if source := source_of(item.path, parameters.get("_implementation", default)):
+            item.stash[SOURCE] = source
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Lance le serveur Prefect dès que l'on sait qu'il servira : il démarre pendant les imports."""
+    if session.config.option.collectonly:
+        return
+    if any(_needs_prefect(item) and not _needs_stack(item) for item in session.items):
+        from atelier.prefect.server import launch_server
+
+        with _environment_problems_wait():
+            launch_server()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Après la panne du serveur, les tests suivants le disent aussitôt ; de même si personne n'attend leurs runs."""
+    if _needs_prefect(item) and (outage := item.config.stash[REPORTER].outage):
+        raise outage
+    if _needs_stack(item):
+        from atelier.stack.worker import require_worker
+
+        require_worker()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Limite la durée de chaque test de kata et constate ce que le code laisse derrière lui."""
+    source, looping = item.stash.get(SOURCE, None), item.config.stash[LOOPING]
+    if source is None:
+        return (yield)
+    if is_debugging():
+        faulthandler.cancel_dump_traceback_later()  # le dernier recours de pyproject.toml : il tuerait pytest
+    seconds = _deadline(item.config) * (SHORTER if source in looping else 1)
+    try:
+        with item.config.stash[GUARD].watching(STACK_SECONDS if _needs_stack(item) else seconds), _no_diff():
+            return (yield)
+    except EndlessCode:
+        looping.add(source)
+        raise
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Préchauffe le prochain pytest, puis termine sans attendre les threads oubliés ni le démontage des modules."""
+    reporter = config.stash.get(REPORTER, None)
+    if not reporter or reporter.exit_status is None:
+        return
+    from atelier.harness import warm
+
+    warm.start()
+    if _runs_as_command() or config.stash[GUARD].has_abandoned_threads:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(reporter.exit_status)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(_results: Path, request: pytest.FixtureRequest) -> "Iterator[Server]":
+    """Le serveur Prefect de l'atelier, prêt, auquel Prefect est connecté."""
+    from atelier.prefect.clock import CLIENT_RETRIES
+    from atelier.prefect.server import launch_server, wait_until_ready
+
+    with faster_imports():
+        server = launch_server()
+        _import_prefect()
+        if any("run_elsewhere" in getattr(item, "fixturenames", ()) for item in request.session.items):
+            # Maintenant : Prefect est importé, et aucun thread ne tourne encore.
+            request.getfixturevalue("_second_process")
+        wait_until_ready(server)
+    request.config.stash[REPORTER].server = server
+    with connected(server, _results, CLIENT_RETRIES), one_tls_context():
+        yield server
+
+
+@pytest.fixture
+def clock(prefect_server: "Server", request: pytest.FixtureRequest) -> "Iterator[SimulatedClock]":
+    """L'horloge simulée du test : personne n'attend, chaque attente est notée."""
+    from atelier.prefect.clock import SimulatedClock, simulated_time
+
+    with simulated_time(SimulatedClock(), request.config.stash[STUDENT_FILES].__contains__) as clock:
+        yield clock
+
+
+@pytest.fixture(scope="session")
+def _results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture
+def storage(_results: Path) -> Path:
+    """Le dossier des résultats Prefect, vidé avant chaque test : en changer coûterait 60 ms de réglages."""
+    shutil.rmtree(_results, ignore_errors=True)
+    _results.mkdir(exist_ok=True)
+    return _results
+
+
+@pytest.fixture(scope="session")
+def _client(prefect_server: "Server") -> "Iterator[SyncPrefectClient]":
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def _probe(_client: "SyncPrefectClient") -> "Iterator[Probe]":
+    from atelier.prefect.probe import Probe
+
+    with Probe(_client).listening() as probe:
+        yield probe
+
+
+@pytest.fixture
+def run(
+    _probe: "Probe", clock: "SimulatedClock", storage: Path, request: pytest.FixtureRequest
+) -> "Callable[..., RunRecord]":
+    """Lance un flow ou une task et rend ce que le serveur Prefect en a enregistré."""
+
+    def run(flow_or_task: Callable[..., Any], *arguments: Any, **parameters: Any) -> "RunRecord":
+        _require_watching(request)
+        record = _probe.run(flow_or_task, *arguments, **parameters)
+        if is_debugging() and isinstance(record.error, pytest.exit.Exception):
+            raise record.error  # l'étudiant quitte pdb, et Prefect y a vu l'échec d'un run
+        request.config.stash[REPORTER].saw_run(request.node.nodeid, _probe.last_flow_run, record.error)
+        return record
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def _deployments(_client: "SyncPrefectClient") -> "TemporaryDeployments":
+    from atelier.stack.deployments import TemporaryDeployments
+
+    return TemporaryDeployments(_client)
+
+
+@pytest.fixture
+def deployments(
+    _deployments: "TemporaryDeployments", request: pytest.FixtureRequest
+) -> "Iterator[TemporaryDeployments]":
+    """Le serveur vu de ses deployments ; ceux que le test y met sont retirés à la fin, quoi qu'il arrive."""
+    with _deployments.removed_afterwards(request.node.stash[SOURCE].module):
+        yield _deployments
+
+
+@pytest.fixture(scope="session")
+def _second_process() -> "Iterator[SecondProcess]":
+    from atelier.prefect.second_process import SecondProcess
+
+    with closing(SecondProcess()) as second_process:
+        yield second_process
+
+
+@pytest.fixture
+def run_elsewhere(
+    prefect_server: "Server",
+    _second_process: "SecondProcess",
+    clock: "SimulatedClock",
+    storage: Path,
+    request: pytest.FixtureRequest,
+) -> "Callable[..., RunRecord]":
+    """Comme `run`, dans un autre processus, qui charge le fichier à neuf ; on lui donne un nom à appeler."""
+    from atelier.prefect.second_process import Job
+
+    _second_process.wait_until_ready()
+
+    def run_elsewhere(name: str, *arguments: Any, **parameters: Any) -> "RunRecord":
+        seconds_ahead = clock.ahead().total_seconds()
+        source = request.node.stash[SOURCE]
+        return _second_process.run(Job(source, name, prefect_server, storage, seconds_ahead, arguments, parameters))
+
+    return run_elsewhere
+
+
+@pytest.fixture
+def _implementation(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def load_kata(request: pytest.FixtureRequest) -> "Iterator[Callable[[], KataModule]]":
+    """De quoi charger le module testé plusieurs fois, neuf à chaque fois."""
+    config, source = request.config, request.node.stash[SOURCE]
+    config.stash[STUDENT_FILES].add(str(source.path))
+    if _needs_prefect(request.node):
+        # Dès le chargement : le fichier peut garder un `sleep` importé, ou lancer un flow.
+        request.getfixturevalue("prefect_server" if _needs_stack(request.node) else "clock")
+        request.getfixturevalue("storage")
+    with restored_process(), ExitStack() as modules:
+
+        def load() -> KataModule:
+            endless = config.stash[ENDLESS]
+            if source in endless:
+                raise endless[source]
+            try:
+                with config.stash[GUARD].watching():
+                    return modules.enter_context(loaded_module(source))
+            except EndlessCode as mistake:
+                endless[source] = mistake
+                raise
+
+        yield load
+
+
+@pytest.fixture
+def kata(load_kata: "Callable[[], KataModule]") -> KataModule:
+    """Le module testé : celui de l'étudiant, la solution, ou celui de `--impl`."""
+    return load_kata()
+
+
+@pytest.fixture(scope="module")
+def _memory() -> dict[tuple[int, str], tuple[str, Any]]:
+    return {}
+
+
+@pytest.fixture
+def once(
+    _memory: dict[tuple[int, str], tuple[str, Any]], request: pytest.FixtureRequest
+) -> Callable[[str, Callable[[], Any]], Any]:
+    """Fait une seule fois par module testé ce que relisent plusieurs tests : un run prend un tiers de seconde."""
+
+    def once(name: str, make: Callable[[], Any]) -> Any:
+        _require_watching(request)
+        # Le rang du dossier testé, pas son chemin : `--impl` peut donner deux fois le même.
+        indices = request.node.callspec.indices if hasattr(request.node, "callspec") else {}
+        key = (indices.get("_implementation", 0), name)
+        if key not in _memory:
+            _memory[key] = (request.node.nodeid, make())
+        made_by, value = _memory[key]
+        request.config.stash[REPORTER].reread(request.node.nodeid, made_by)
+        return value
+
+    return once
+
+
+def _require_watching(request: pytest.FixtureRequest) -> None:
+    """Une fixture qui lancerait elle-même le kata l'exposerait à une boucle sans fin : elle rend de quoi le lancer."""
+    if not request.config.stash[GUARD].is_watching:
+        raise RuntimeError("le code du kata se lance dans le test lui-même, pas dans une fixture : rendez une fonction")
+
+
+def _needs_prefect(item: pytest.Item) -> bool:
+    source = item.stash.get(SOURCE, None)
+    by_name = source is not None and source.module.startswith("prefect_")
+    return by_name or "prefect_server" in getattr(item, "fixturenames", ())
+
+
+def _needs_stack(item: pytest.Item) -> bool:
+    """Dit si ce test joue sur l'atelier entier, donc à l'heure réelle : le worker n'en connaît pas d'autre."""
+    return item.get_closest_marker("stack") is not None and SOURCE in item.stash
+
+
+def _only_runs_katas(config: pytest.Config) -> bool:
+    option = config.option
+    if option.usepdb or option.trace or option.help or option.version or option.collectonly:
+        return False
+    files = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
+    return bool(files) and all(file.resolve().is_relative_to(ROOT / "katas") for file in files)
+
+
+def _implementations(config: pytest.Config) -> list[Path]:
+    if config.getoption("solutions"):
+        return [ROOT / "solutions"]
+    return [folder.resolve() for folder in config.getoption("impl")] or [ROOT / "katas"]
+
+
+@contextmanager
+def _no_diff() -> Iterator[None]:
+    """Empêche pytest de calculer un diff : un test de kata dit lui-même ce qui diffère.
+
+    Entier avec `-vv` ou quand `CI` est défini, ce diff durerait des minutes sur une image, et le délai accuserait
+    l'étudiant.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(util, "_reprcompare", None)
+        patch.setattr(util, "_config", None)  # sans quoi `-vv` écrit les deux valeurs en entier
+        yield
+
+
+@contextmanager
+def _environment_problems_wait() -> Iterator[None]:
+    """Une panne au lancement anticipé se redira, mieux, dans le premier test qui a besoin du serveur."""
+    with suppress(EnvironmentProblem, ModuleNotFoundError):
+        yield
+
+
+def _import_prefect() -> None:
+    try:
+        import prefect.client.orchestration
+        import prefect.flow_engine
+        import prefect.task_engine  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise explain_missing_package(error) from error
+
+
+def _deadline(config: pytest.Config) -> float:
+    try:
+        return float(config.getini("kata_deadline"))
+    except ValueError as error:
+        raise pytest.UsageError("kata_deadline : un nombre de secondes est attendu.") from error
+
+
+def _entered(context: AbstractContextManager[None]) -> Callable[[], None]:
+    """Entre dans `context` et rend de quoi en sortir."""
+    stack = ExitStack()
+    stack.enter_context(context)
+    return stack.close
+
+
+def _last_words(config: pytest.Config) -> Callable[[StudentMistake], None]:
+    def say(mistake: StudentMistake) -> None:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        if capture:
+            capture.suspend_global_capture(in_=True)
+        print(f"\n\n{last_words(mistake)}", file=sys.stderr, flush=True)
+
+    return say
+
+
+def _runs_as_command() -> bool:
+    return Path(sys.argv[0]).name in {"pytest", "pytest.exe"} or Path(sys.argv[0]).parent.name == "pytest"

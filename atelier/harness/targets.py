@@ -1,0 +1,34 @@
+"""Ce que l'on demande à pytest de jouer : un kata mal nommé, ou un autre fichier que celui de ses tests."""
+
+import difflib
+from pathlib import Path
+
+from atelier.feedback.course import kata_folders
+from atelier.machine.paths import ROOT, typed
+
+
+def explain_target(argument: str, directory: Path) -> str | None:
+    """Pourquoi pytest ne trouverait là aucun test, et quoi taper à la place ; rien si la demande se tient.
+
+    `argument` est un fichier, un dossier ou l'identifiant d'un test, depuis `directory`.
+    """
+    path = Path(argument.partition("::")[0])
+    if not (directory / path).exists():
+        return f"{argument} n'existe pas. Essayez : pytest {typed(ROOT / 'katas' / _meant(path))}"
+    kata = (directory / path).resolve().parent
+    if path.name.startswith("test_") or kata.parent != ROOT / "katas":
+        return None
+    return f"{argument} n'est pas un fichier de tests. Essayez : pytest {typed(kata)}"
+
+
+def _meant(path: Path) -> str:
+    """Le kata que l'on a sans doute voulu nommer, par son numéro, par son nom ou à une faute près ; sinon, rien."""
+    for word in reversed(path.parts[-2:]):
+        number, name = word.partition("_")[0], word.rpartition("_")[2]
+        numbered = f"{number:0>2}_" if number.isdecimal() else None
+        for folder in kata_folders():
+            if folder.endswith(f"_{name}") or (numbered and folder.startswith(numbered)):
+                return folder
+        if close := difflib.get_close_matches(word, kata_folders(), n=1):
+            return close[0]
+    return ""

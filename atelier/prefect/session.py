@@ -1,0 +1,94 @@
+"""Branche Prefect sur le serveur de l'atelier, sans toucher aux réglages de l'utilisateur."""
+
+import os
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from atelier.machine.addresses import browser_url, loopback_without_proxy, prefect_api_url
+from atelier.machine.errors import EnvironmentProblem
+from atelier.machine.paths import state_dir
+from atelier.prefect.server import Server, ensure_server
+
+
+def prepare_environment() -> None:
+    """À appeler avant `import prefect` : profils, clés et fichiers restent dans `.atelier/`.
+
+    Prefect lit l'environnement, le `.env` du dossier courant et le profil de l'utilisateur : l'environnement
+    l'emporte. Aucun réglage personnel ne doit changer un kata, ni un kata atteindre Prefect Cloud.
+    """
+    home = state_dir() / "prefect" / "client"
+    home.mkdir(parents=True, exist_ok=True)  # Prefect ne crée que le dernier dossier
+    api_url, logging_level = prefect_api_url(), os.environ.get("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    os.environ |= {
+        "PREFECT_API_URL": api_url,
+        "PREFECT_API_KEY": "",
+        "DO_NOT_TRACK": "true",
+        "PREFECT_HOME": str(home),
+        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_LOGGING_LEVEL": logging_level,
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    }
+    os.environ |= loopback_without_proxy()
+
+
+@contextmanager
+def connected(server: Server, storage: Path, client_retries: int = 5) -> Iterator[None]:
+    """Règle Prefect sur ce serveur et sur ce dossier de résultats, le temps du bloc.
+
+    `client_retries` : combien de fois réessayer une requête que le serveur refuse parce que sa base est occupée.
+    """
+    from prefect import context, settings
+
+    changed = {
+        settings.PREFECT_API_URL: server.url,
+        settings.PREFECT_API_KEY: None,
+        settings.PREFECT_CLIENT_MAX_RETRIES: client_retries,
+        # Une requête de moins par run : notre serveur n'exige pas cette protection, faite pour les navigateurs.
+        settings.PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: not server.private,
+        # Les adresses que Prefect affiche, telles que le navigateur les atteint.
+        settings.PREFECT_UI_URL: browser_url(server.url),
+        settings.PREFECT_HOME: state_dir() / "prefect" / "client",
+        settings.PREFECT_LOCAL_STORAGE_PATH: storage,
+        settings.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+        # Chaque flow run attendrait sinon jusqu'à une seconde, à sa fin, le dernier battement.
+        settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    }
+    with (
+        settings.temporary_settings(changed),
+        # Un thread que l'étudiant lance lui-même n'hérite de rien : il lirait les réglages du départ.
+        patch.object(context, "GLOBAL_SETTINGS_CONTEXT", context.SettingsContext.get()),
+    ):
+        yield
+
+
+@contextmanager
+def one_tls_context() -> Iterator[None]:
+    """Partage un seul contexte TLS entre les clients de Prefect : le refaire à chaque run coûte 45 ms, pour du HTTP."""
+    import prefect.client.orchestration
+
+    shared = SimpleNamespace(**vars(ssl) | {"create_default_context": cache(ssl.create_default_context)})
+    with patch.object(prefect.client.orchestration, "ssl", shared):
+        yield
+
+
+@contextmanager
+def workshop_server() -> Iterator[None]:
+    """Pour lancer un kata à la main : ses runs se voient dans l'interface, dont l'adresse s'affiche.
+
+    S'il n'y a pas de serveur, un message dit que faire et le programme s'arrête avec le code 1.
+    """
+    try:
+        server = ensure_server()
+    except EnvironmentProblem as problem:
+        raise SystemExit(f"{problem}\nPour réparer : {problem.repair}") from problem
+    with connected(server, state_dir() / "prefect" / "results"):
+        yield
+    print(f"Vos runs : {browser_url(server.url)}/runs")

@@ -1,0 +1,319 @@
+"""Rend la main quoi que fasse le code d'un étudiant : boucle sans fin, `os._exit`, thread oublié.
+
+Sous Linux et macOS, une alarme interrompt le thread principal, même bloqué. Windows n'a pas d'alarme : un
+thread de garde y interrompt les boucles en Python, et pytest-timeout reste le dernier recours.
+"""
+
+import builtins
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+from types import FrameType, TracebackType
+
+from _pytest.outcomes import Exit, OutcomeException
+
+from atelier.machine.errors import EndlessCode, Interruption, StudentMistake
+
+RING_EVERY_SECONDS = 1.0
+# Un code qui avale dix interruptions de suite ne rendra jamais la main : il faut quitter.
+RINGS_BEFORE_EXIT = 10
+THREAD_GRACE_SECONDS = 0.3
+Place = tuple[str, int]
+
+
+class Guard:
+    """Surveille le code des fichiers de katas.
+
+    `is_student_code` dit si un fichier source est celui d'un étudiant, `seconds` combien de temps on le laisse
+    tourner. `last_words` affiche une faute malgré la capture de pytest : il ne sert que si le code refuse toute
+    interruption. Tant que `is_debugging`, l'étudiant lit son code pas à pas, et rien ne le presse.
+    """
+
+    def __init__(
+        self,
+        is_student_code: Callable[[str], bool],
+        last_words: Callable[[StudentMistake], None],
+        seconds: float,
+        is_debugging: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._is_student_code = is_student_code
+        self._last_words = last_words
+        self._is_debugging = is_debugging
+        self._seconds = self._allowed = seconds
+        self._mistake: StudentMistake | None = None
+        self._watching = False
+        self._abandoned: set[int | None] = set()
+
+    @property
+    def has_abandoned_threads(self) -> bool:
+        """Dit si des threads refusent de s'arrêter : Python les attendrait pour finir."""
+        return not self._abandoned.isdisjoint(sys._current_frames())
+
+    @property
+    def is_watching(self) -> bool:
+        """Dit si le code d'étudiant peut tourner : une boucle sans fin serait interrompue."""
+        return self._watching
+
+    @contextmanager
+    def watching(self, seconds: float | None = None) -> Iterator[None]:
+        """Exécute du code d'étudiant ; une faute constatée ici l'emporte sur ce qu'elle a provoqué.
+
+        `seconds` remplace, cette fois, le délai de tous les autres tests.
+        """
+        if self._watching:
+            # Un test qui charge lui-même le module est déjà surveillé, et son délai court.
+            yield
+            return
+        self._watching, self._mistake, self._allowed = True, None, seconds or self._seconds
+        try:
+            with _keyboard(self._interrupt_threads) as pressed, self._no_leftover_thread(), self._deadline():
+                yield
+        except BaseException as error:
+            _number_lines(error)
+            self._raise_mistake(error, interrupted=pressed())
+            raise
+        finally:
+            self._watching = False
+        self._raise_mistake(None, interrupted=pressed())
+
+    @contextmanager
+    def no_exit(self) -> Iterator[None]:
+        """Empêche le code d'étudiant de tuer pytest, ou de le suspendre à une question que personne ne verra."""
+        exits = "du code qui laisse Python continuer", "un appel à os.{}, qui tue Python"
+        question = "du code qui ne pose pas de question", "un appel à `{}`"
+        with (
+            _replaced(os, "_exit", self._refusing(os._exit, *exits)),
+            _replaced(os, "abort", self._refusing(os.abort, *exits)),
+            _replaced(builtins, "input", self._refusing(input, *question)),
+        ):
+            yield
+
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        """Interrompt le code d'étudiant qui dure trop, dans tous ses threads."""
+        rings = 0
+
+        def ring() -> bool:
+            nonlocal rings
+            if self._is_debugging():
+                return False
+            rings += 1
+            self._blame_running_code()
+            if rings > RINGS_BEFORE_EXIT:
+                self._give_up()
+            self._interrupt_threads()
+            return True
+
+        with _alarm(self._allowed, ring) if _has_alarm() else _watchdog(self._allowed, ring):
+            yield
+
+    @contextmanager
+    def _no_leftover_thread(self) -> Iterator[None]:
+        """Constate, à la sortie, les threads que le fichier a lancés et qui tournent encore."""
+        before = set(threading.enumerate())
+        started: dict[threading.Thread, Place] = {}
+        start = threading.Thread.start
+
+        def noting_start(thread: threading.Thread) -> None:
+            if place := self._place(sys._getframe(1), deep=False):
+                started[thread] = place
+            start(thread)
+
+        try:
+            with _replaced(threading.Thread, "start", noting_start):
+                yield
+        finally:
+            self._blame_leftover_threads(set(threading.enumerate()) - before, started)
+
+    def _raise_mistake(self, error: BaseException | None, *, interrupted: bool) -> None:
+        if interrupted:
+            # Prefect, ou le code, a pu avaler le vrai Ctrl-C.
+            raise KeyboardInterrupt from error
+        mistake = self._mistake or self._disguised_exit(error)
+        if mistake and mistake is not error:
+            raise mistake from error
+
+    def _disguised_exit(self, error: BaseException | None) -> StudentMistake | None:
+        """La faute d'un code qui lève ce par quoi pytest s'arrête, ou saute un test."""
+        if not isinstance(error, KeyboardInterrupt | OutcomeException | Exit) or self._is_debugging():
+            return None  # c'est aussi ainsi que l'on quitte pdb
+        traceback, place = error.__traceback__, None
+        while traceback:
+            code = traceback.tb_frame.f_code
+            place = (code.co_filename, traceback.tb_lineno) if self._is_student_code(code.co_filename) else place
+            traceback = traceback.tb_next
+        if place is None and not isinstance(error, KeyboardInterrupt):
+            return None
+        name = type(error).__name__
+        return StudentMistake("du code qui laisse pytest continuer", f"votre code lève {name}", *(place or ()))
+
+    def _refusing(self, original: Callable[..., object], expected: str, got: str) -> Callable[..., object]:
+        def refuse(*arguments: object) -> object:
+            place = self._place(sys._getframe(1), deep=False)
+            if place is None:
+                return original(*arguments)
+            self._blame(expected=expected, got=got.format(original.__name__), place=place)
+            raise Interruption(original.__name__)
+
+        return refuse
+
+    def _blame_running_code(self) -> None:
+        running = sys._current_frames().items()
+        places = [self._place(frame) for ident, frame in running if ident not in self._abandoned]
+        place = next((place for place in places if place), None)
+        got = f"pas de réponse après {self._allowed:g} s" + (" : une boucle sans fin ?" if place else "")
+        self._mistake = self._mistake or EndlessCode("du code qui se termine", got, *(place or ()))
+
+    def _blame_leftover_threads(self, threads: set[threading.Thread], started: dict[threading.Thread, Place]) -> None:
+        until = monotonic() + THREAD_GRACE_SECONDS
+        for thread in threads:
+            place = self._place_of(thread) or started.get(thread)
+            if place and _outlives(thread, until):
+                got = f"le thread « {thread.name} » tourne encore"
+                self._blame(expected="un test qui finit sans rien laisser derrière lui", got=got, place=place)
+                self._abandoned.add(thread.ident)
+                _raise_in(thread)
+
+    def _interrupt_threads(self) -> None:
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread() and self._place_of(thread):
+                _raise_in(thread)
+
+    def _give_up(self) -> None:
+        self._last_words(self._mistake)
+        os._exit(1)
+
+    def _blame(self, *, expected: str, got: str, place: Place | None) -> None:
+        self._mistake = self._mistake or StudentMistake(expected, got, *(place or ()))
+
+    def _place_of(self, thread: threading.Thread) -> Place | None:
+        return self._place(sys._current_frames().get(thread.ident or 0))
+
+    def _place(self, frame: FrameType | None, *, deep: bool = True) -> Place | None:
+        """Où l'on en est dans un fichier d'étudiant, d'après la pile (ou son sommet, sans `deep`)."""
+        while deep and frame and not self._is_student_code(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is None or not self._is_student_code(frame.f_code.co_filename):
+            return None
+        return frame.f_code.co_filename, frame.f_lineno
+
+
+def _number_lines(error: BaseException | None) -> None:
+    """Numérote chaque ligne de la trace : une alarme interrompt aussi ce qui n'a pas de numéro, et pytest en exige."""
+    seen = set()  # une exception peut être sa propre cause
+    while error and id(error) not in seen:
+        seen.add(id(error))
+        entries = []
+        entry = error.__traceback__
+        while entry:
+            entries.append(entry)
+            entry = entry.tb_next
+        if any(entry.tb_lineno is None for entry in entries):
+            numbered = None
+            for entry in reversed(entries):
+                line = entry.tb_lineno or entry.tb_frame.f_code.co_firstlineno
+                numbered = TracebackType(numbered, entry.tb_frame, entry.tb_lasti, line)
+            error.__traceback__ = numbered
+        error = error.__cause__ or error.__context__
+
+
+def _has_alarm() -> bool:
+    return hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def _alarm(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
+    """Sonne, dans ce thread, au bout de `seconds` puis chaque seconde ; l'interrompt si `ring` le veut."""
+    over = False
+
+    def on_alarm(signum: int, frame: FrameType | None) -> None:
+        if not over and ring():
+            raise Interruption("délai dépassé")
+
+    previous = signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, seconds, RING_EVERY_SECONDS)
+    try:
+        try:
+            yield
+        finally:
+            # D'abord ceci, en une instruction : une sonnerie pendant le rangement l'empêcherait d'aboutir.
+            over = True
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@contextmanager
+def _watchdog(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
+    """De même, là où il n'y a pas d'alarme : un autre thread sonne."""
+    watched = threading.current_thread()
+    over, ringing = threading.Event(), threading.Lock()
+
+    def watch() -> None:
+        delay = seconds
+        while not over.wait(delay):
+            with ringing:
+                if not over.is_set() and ring():
+                    _raise_in(watched)
+            delay = RING_EVERY_SECONDS
+
+    threading.Thread(target=watch, name="atelier-watchdog", daemon=True).start()
+    try:
+        yield
+    finally:
+        try:
+            over.set()
+            with ringing:
+                _raise_in(watched, None)  # une sonnerie arrivée trop tard
+        finally:
+            over.set()
+
+
+@contextmanager
+def _keyboard(interrupt_threads: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Distingue un vrai Ctrl-C d'un `KeyboardInterrupt` que le code lève lui-même, et l'étend à ses threads."""
+    presses = 0
+
+    def on_press(signum: int, frame: FrameType | None) -> None:
+        nonlocal presses
+        presses += 1
+        interrupt_threads()
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGINT, on_press) if ours else None
+    try:
+        yield lambda: presses > 0
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, previous)
+
+
+def _outlives(thread: threading.Thread, until: float) -> bool:
+    """Attend la fin du thread ; une fois interrompus, `join` et `is_alive` de Python 3.11 le croient fini."""
+    while thread.ident in sys._current_frames():
+        if monotonic() > until:
+            return True
+        sleep(0.01)
+    return False
+
+
+@contextmanager
+def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    # Pas `unittest.mock` : l'importer coûterait plus que tout ce que pytest fait avant le premier test.
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def _raise_in(thread: threading.Thread, error: type[BaseException] | None = Interruption) -> None:
+    target = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(error) if error else None)

@@ -1,0 +1,149 @@
+"""Les deployments de l'atelier : ceux d'un test, qui n'y survivent pas ; ceux d'un étudiant, retirés d'une commande."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Scheduled, State
+
+from atelier.machine.errors import StudentMistake
+from atelier.machine.paths import ROOT
+from atelier.prefect.clock import real_sleep
+from atelier.stack.services import POOL
+from atelier.stack.worker import require_worker
+
+TAG = "atelier"
+PAGE = 200
+# Le worker regarde toutes les cinq secondes, puis lance deux processus par run, peut-être sur une machine chargée.
+RUN_SECONDS = 90.0
+POLL_SECONDS = 0.2
+
+
+def remove_workshop_deployments(client: SyncPrefectClient) -> list[str]:
+    """Retire les deployments de l'atelier, avec leurs runs prévus ; rend leurs noms."""
+    ours = [deployment for deployment in _all(client) if _is_ours(deployment)]
+    names = [f"{client.read_flow(deployment.flow_id).name}/{deployment.name}" for deployment in ours]
+    _delete(client, ours)
+    return sorted(names)
+
+
+class TemporaryDeployments:
+    """Les deployments d'un test, sur le vrai serveur, dans un environnement dont le nom n'est qu'à lui."""
+
+    def __init__(self, client: SyncPrefectClient) -> None:
+        self.environment = f"test-{uuid4().hex[:8]}"
+        self._client = client
+        self._known = {deployment.id for deployment in _all(client)}
+
+    @contextmanager
+    def removed_afterwards(self, module: str) -> Iterator["TemporaryDeployments"]:
+        """Retire ensuite ce que ce module a déployé, sous quelque nom que ce soit, et ses runs jamais partis."""
+        try:
+            yield self
+        finally:
+            ours = [found for found in _all(self._client) if _file(found) == f"{module}.py"]
+            new = [deployment for deployment in ours if deployment.id not in self._known]
+            for run in self._runs_of([deployment.id for deployment in new]):
+                if run.start_time is None:
+                    self._client.delete_flow_run(run.id)
+            _delete(self._client, new)
+
+    def apply(self, deployment: RunnerDeployment) -> UUID:
+        """Enregistre ce deployment, sans work pool : aucun worker ne prendra ses runs."""
+        try:
+            return deployment.apply()
+        except DeploymentApplyError as error:
+            raise StudentMistake("un deployment que le serveur accepte", f"un refus : {_reason(error)}") from error
+
+    def create_pool(self) -> None:
+        """Crée le work pool de l'atelier, si aucun worker ne l'a encore fait."""
+        with suppress(ObjectAlreadyExists):
+            self._client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+
+    def deployed(self) -> dict[str, DeploymentResponse]:
+        """Les deployments de cet environnement, par nom de flow."""
+        here = DeploymentFilter(name={"any_": [self.environment]})
+        found = self._client.read_deployments(deployment_filter=here)
+        return {self._client.read_flow(deployment.flow_id).name: deployment for deployment in found}
+
+    def read(self, deployment: UUID) -> DeploymentResponse:
+        """Ce deployment, tel que le serveur le connaît."""
+        return self._client.read_deployment(deployment)
+
+    def start(self, deployment: UUID, delay: timedelta | None = None) -> FlowRun:
+        """Demande un run, comme le bouton « Run » de l'interface : tout de suite, ou après `delay`."""
+        state = Scheduled(scheduled_time=datetime.now(UTC) + delay) if delay else None
+        return self._client.create_flow_run_from_deployment(deployment, state=state)
+
+    def plan(self, deployment: UUID, start: datetime, end: datetime) -> list[FlowRun]:
+        """Demande au serveur les runs que la schedule prévoit entre ces deux instants."""
+        interval = {"start_time": start.isoformat(), "end_time": end.isoformat()}
+        self._client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment}, json=interval)
+        return [run for run in self._runs_of([deployment]) if run.auto_scheduled]
+
+    def propose(self, run: FlowRun, state: State) -> str:
+        """Propose cet état au serveur, comme le fait un worker ; rend le nom de celui que le run a reçu."""
+        answer = self._client.set_flow_run_state(run.id, state)
+        return answer.state.name if answer.state and answer.state.name else f"refusé ({answer.status.value})"
+
+    def wait(self, *runs: FlowRun) -> list[FlowRun]:
+        """Attend que le worker en ait fini avec ces runs, et les rend ; la durée est bornée, la raison dite."""
+        these = FlowRunFilter(id={"any_": [run.id for run in runs]})
+        deadline = time.monotonic() + RUN_SECONDS
+        while True:
+            found = {run.id: run for run in self._client.read_flow_runs(flow_run_filter=these)}
+            if all(run.state and run.state.is_final() for run in found.values()):
+                return [found[run.id] for run in runs]
+            if time.monotonic() > deadline:
+                require_worker()
+                states = ", ".join(f"« {found[run.id].state_name} »" for run in runs)
+                raise StudentMistake(f"des runs finis en moins de {RUN_SECONDS:.0f} s", f"des runs {states}")
+            real_sleep(POLL_SECONDS)
+
+    def _runs_of(self, deployments: list[UUID]) -> list[FlowRun]:
+        return self._client.read_flow_runs(deployment_filter=DeploymentFilter(id={"any_": deployments}))
+
+
+def _all(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
+    for offset in count(step=PAGE):
+        page = client.read_deployments(limit=PAGE, offset=offset)
+        yield from page
+        if len(page) < PAGE:
+            return
+
+
+def _reason(error: DeploymentApplyError) -> str:
+    """Ce qui, dans la réponse du serveur, parle du deployment et non de HTTP."""
+    refusal = error.__cause__
+    if not isinstance(refusal, PrefectHTTPStatusError):
+        return str(error)
+    problems = refusal.response.json().get("exception_detail", [])
+    return "; ".join(str(problem.get("msg", problem)) for problem in problems) or str(error)
+
+
+def _is_ours(deployment: DeploymentResponse) -> bool:
+    # Un tag oublié ne doit pas rendre un deployment éternel.
+    katas = {file.name for file in (ROOT / "katas").glob("*/*.py")}
+    return TAG in deployment.tags or _file(deployment) in katas
+
+
+def _file(deployment: DeploymentResponse) -> str:
+    """Le nom du fichier qui contient le flow ; celui d'un kata n'existe nulle part ailleurs."""
+    return Path((deployment.entrypoint or "").rpartition(":")[0]).name
+
+
+def _delete(client: SyncPrefectClient, deployments: Iterable[DeploymentResponse]) -> None:
+    for deployment in deployments:
+        with suppress(ObjectNotFound):
+            client.delete_deployment(deployment.id)

@@ -1,0 +1,170 @@
+"""`make doctor` : ce qui peut empêcher l'atelier de marcher sur cette machine, et la commande qui répare."""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from atelier.machine import addresses, env_file, processes
+from atelier.machine.errors import REINSTALL, EnvironmentProblem
+from atelier.machine.paths import ROOT, shown, state_dir
+from atelier.stack import lifecycle
+from atelier.stack.lifecycle import State
+
+PYTHON_VERSIONS = ((3, 11), (3, 14))
+GIGABYTE = 1e9
+DISK_NEEDED = 1.0
+# Les quatre services, au repos, plus un entraînement ; et de quoi travailler quand ils tournent déjà.
+MEMORY_TO_START = 1.5
+MEMORY_TO_WORK = 0.4
+SETTINGS = {*addresses.PORTS, "DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Un point vérifié ; `repair` n'est vide que si tout va bien."""
+
+    text: str
+    repair: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Vérifie tout, du plus simple au plus composé."""
+    for check in CHECKS:
+        try:
+            yield from check()
+        except EnvironmentProblem as problem:
+            yield Finding(str(problem), problem.repair)
+        except ImportError as error:
+            yield Finding(f"le paquet « {error.name} » n'est pas installé", REINSTALL)
+        except OSError as error:
+            yield Finding(f"le système refuse : {error}", "rendez-vous propriétaire de ce fichier, puis : make doctor")
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    lowest, beyond = PYTHON_VERSIONS
+    if not lowest <= sys.version_info[:2] < beyond:
+        yield Finding(f"Python {version} : il faut 3.11, 3.12 ou 3.13", "make up PYTHON=python3.12")
+    elif sys.prefix == sys.base_prefix:
+        yield Finding(f"Python {version}, hors d'un environnement virtuel", "make up")
+    else:
+        yield Finding(f"Python {version}, dans {shown(sys.prefix)}")
+
+
+def _packages() -> Iterator[Finding]:
+    from importlib.metadata import distributions
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    lines = re.findall(r"^[a-z0-9][^\s\\]+(?: *;[^\\\n]+)?", lock, re.MULTILINE)
+    locked = [requirement for requirement in map(Requirement, lines) if _applies(requirement)]
+    installed = {canonicalize_name(found.name): found.version for found in distributions()}
+    wrong = [one.name for one in locked if installed.get(one.name, "") not in one.specifier]
+    if wrong:
+        names = ", ".join(wrong[:5]) + (f" et {len(wrong) - 5} autres" if len(wrong) > 5 else "")
+        yield Finding(f"paquets absents, ou d'une autre version que celle du verrou : {names}", REINSTALL)
+    else:
+        yield Finding(f"paquets : les {len(locked)} du verrou, aux bonnes versions")
+
+
+def _disk() -> Iterator[Finding]:
+    free = shutil.disk_usage(state_dir()).free / GIGABYTE
+    text = f"disque : {_decimal(free)} Go libres"
+    if free < DISK_NEEDED:
+        yield Finding(f"{text}, il en faut {_decimal(DISK_NEEDED)}", "libérez de la place, puis : make up")
+    else:
+        yield Finding(text)
+
+
+def _memory() -> Iterator[Finding]:
+    import psutil
+
+    available = psutil.virtual_memory().available / GIGABYTE
+    needed = MEMORY_TO_WORK if lifecycle.sidecars() or processes.members(lifecycle.NAMES) else MEMORY_TO_START
+    text = f"mémoire : {_decimal(available)} Go disponibles"
+    if available < needed:
+        yield Finding(
+            f"{text}, il en faut {_decimal(needed)}",
+            "fermez des programmes ; ou passez-vous des serveurs (make down) : les katas marchent sans",
+        )
+    else:
+        yield Finding(text)
+
+
+def _folders() -> Iterator[Finding]:
+    for folder in (ROOT / "katas", state_dir()):
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            repair = f"rendez-vous propriétaire de ce dossier : sudo chown -R {_user()} {folder}"
+            yield Finding(f"on ne peut pas écrire dans {shown(folder)} : {error.strerror}", repair)
+        else:
+            yield Finding(f"dossier {shown(folder)} : on peut y écrire")
+
+
+def _env_file() -> Iterator[Finding]:
+    if not env_file.ENV_FILE.exists():
+        yield Finding("fichier .env : absent, les réglages habituels valent")
+        return
+    unreadable = env_file.unreadable_lines()
+    unknown = sorted(name for name in env_file.read_env_file() if name.startswith("ATELIER_") and name not in SETTINGS)
+    if unreadable:
+        yield Finding(f"fichier .env : la ligne {unreadable[0]} ne se lit pas", "écrivez-la NOM=valeur")
+    if unknown:
+        yield Finding(f"fichier .env : {unknown[0]} n'existe pas", "comparez avec .env.example")
+    if not unreadable and not unknown:
+        yield Finding("fichier .env : lisible")
+
+
+def _servers() -> Iterator[Finding]:
+    for name in lifecycle.PORTS:
+        lifecycle.address(name)  # un port impossible se dit une fois, avant tout le reste
+    for status in lifecycle.observe(lifecycle.default_names()):
+        title, where = lifecycle.TITLES[status.name], lifecycle.elsewhere(status.name)
+        text = f"{title} : {status.state.value}{f' ({status.note})' if status.note else ''}"
+        if status.state in (State.SICK, State.OUTDATED):
+            yield Finding(text, "make up")
+        elif status.state is State.STOPPED and where:
+            yield Finding(f"{text}, {where}", lifecycle.elsewhere_repair(status.name))
+        elif status.state is State.STOPPED:
+            yield _able_to_start(status.name, text)
+        else:
+            yield Finding(text)
+
+
+def _able_to_start(name: str, text: str) -> Finding:
+    try:
+        lifecycle.check_port(name)
+    except EnvironmentProblem as problem:
+        return Finding(str(problem), problem.repair)
+    return Finding(f"{text} (make up le démarre)")
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _python,
+    _packages,
+    _folders,
+    _disk,
+    _memory,
+    _env_file,
+    _servers,
+)
+
+
+def _applies(requirement: "Requirement") -> bool:  # noqa: F821 - `packaging` peut manquer
+    return requirement.marker is None or requirement.marker.evaluate()
+
+
+def _decimal(number: float) -> str:
+    return f"{number:.1f}".replace(".", ",")
+
+
+def _user() -> str:
+    return os.environ.get("USER") or os.environ.get("USERNAME") or "vous"

@@ -1,0 +1,27 @@
+"""Le worker de l'atelier : sans lui, un test marqué `stack` attendrait un run que personne ne prendra."""
+
+import time
+
+from atelier.machine.errors import EnvironmentProblem
+from atelier.stack import lifecycle
+from atelier.stack.lifecycle import State
+from atelier.stack.services import POOL
+
+# Il donne signe de vie toutes les cinq secondes, parfois moins sur une machine chargée.
+PATIENCE_SECONDS = 20.0
+POLL_SECONDS = 0.5
+
+
+def require_worker() -> None:
+    """Lève `EnvironmentProblem` si aucun worker n'attend de travail ; patiente s'il démarre ou ne répond plus."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (state := _state()) is not State.READY:
+        if state not in (State.STARTING, State.SICK) or time.monotonic() > deadline:
+            problem = f"aucun worker n'attend de travail dans le work pool « {POOL} » (worker {state.value})"
+            raise EnvironmentProblem(problem, "make up")
+        time.sleep(POLL_SECONDS)
+
+
+def _state() -> State:
+    (status,) = lifecycle.observe(["worker"])
+    return status.state

@@ -1,0 +1,194 @@
+"""Les commandes des pages : aucune n'est fausse, et celles d'un étudiant marchent, telles qu'elles sont écrites."""
+
+import faulthandler
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from atelier.__main__ import COMMANDS
+from tests.helpers import doc_commands
+from tests.helpers.doc_commands import Checker, Command
+from tests.helpers.katas import PATIENT, ROOT, free_port
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="les blocs des pages sont pour bash")
+PAGES = doc_commands.all_pages()
+PORTS = ("ATELIER_MLFLOW_PORT", "ATELIER_PREFECT_PORT", "ATELIER_DAGSTER_PORT")
+# Ce qui ne rend pas la main, et le texte qui dit que tout va bien.
+FOREGROUND = {"mlflow models serve": "Application startup complete", "--serve": "polling for scheduled runs"}
+SECONDS = 300
+WRONG = """\
+`make strat` `pytest katas/00_tasks_flows --indise` `pytest katas/99_nowhere` `pytest katas/00_tasks_flows -m bonsu`
+`python katas/00_tasks_flows/flows.py` `python -m atelier start` `python -m tests.nowhere` `uv pip snyc`
+`prefect deploy --tous` `docker compose exec worskpace bash` `env pytest` `pytest katas/01_retries -k trainning`
+`make stubs ARGS="01_retries --farce"` `airflow dags test churn_taskflows 2026-01-02` `cp .env.exemple .env`
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Une copie du dépôt, aux katas résolus."""
+    return doc_commands.solved_copy(tmp_path_factory.mktemp("copy") / "atelier")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """L'atelier entier, démarré par `make up` et arrêté par `make down`, à l'écart de celui qui tourne peut-être."""
+    faulthandler.cancel_dump_traceback_later()  # armé pour deux minutes, avant que ce démarrage ne commence
+    elsewhere = {"PREFECT_API_URL": "", "MLFLOW_TRACKING_URI": "", "ATELIER_SIDECARS": "", "ATELIER_WARM": "0"}
+    elsewhere |= {"ATELIER_HOME": str(tmp_path_factory.mktemp("atelier"))} | {port: str(free_port()) for port in PORTS}
+    try:
+        code, output = _played(Command("", "make up"), ROOT, elsewhere)
+        assert 0 == code, output
+        yield elsewhere
+    finally:
+        _played(Command("", "make down"), ROOT, elsewhere)
+
+
+def test_commands_of_the_pages_exist(copy: Path) -> None:
+    """Chaque cible, option, module, fichier, marqueur qu'une page nomme existe ; aucune commande n'est ignorée."""
+    found = [command for name, page in PAGES.items() for command in doc_commands.commands(name, page)]
+
+    assert [] == Checker(copy).problems(found)
+
+
+def test_both_readmes_say_the_same() -> None:
+    """Les mêmes commandes, les mêmes katas, les mêmes minutes : l'anglais ne prend pas de retard."""
+    french, english = (
+        (
+            [command.words for command in doc_commands.commands(name, PAGES[name])],
+            re.findall(r"^\| (\d\d) \| \[(\w+)\]\(\S+\) \| (\d+) \|", PAGES[name], flags=re.MULTILINE),
+        )
+        for name in ("README.md", "README.en.md")
+    )
+
+    assert len(french[1]) > 0
+    assert french == english
+
+
+def test_blocks_of_the_pages_name_their_language() -> None:
+    """Un bloc sans langue, ou d'une langue inconnue, cacherait des commandes."""
+    assert [] == [place for name, page in PAGES.items() for place in doc_commands.unnamed_fences(name, page)]
+
+
+def test_wrong_commands_are_seen(copy: Path) -> None:
+    """Une relecture qui ne trouve jamais rien ne vaudrait rien : chaque erreur est vue, à sa ligne."""
+    found = [Command(f"page.md:{line}", text) for line, text in enumerate(re.findall("`(.+?)`", WRONG), start=1)]
+
+    problems = Checker(copy).problems(found)
+
+    assert [command.place for command in found] == sorted({problem.split(" ")[0] for problem in problems}, key=_line)
+
+
+def test_commands_are_found_with_their_line() -> None:
+    """Dans un bloc, dans le fil du texte, à cheval sur deux lignes ; ni un nom seul, ni du Python."""
+    prose = "`make`, `x = 'a b'`, `make\nup`\n\n"
+    blocks = "```bash\n# rien\npytest katas  # tout\n```\n```text\nmake up\nPrêt.\n```\n```\n```\n"
+
+    found = doc_commands.commands("page.md", prose + blocks)
+
+    assert [("page.md:1", ["make", "up"]), ("page.md:6", ["pytest", "katas"]), ("page.md:9", ["make", "up"])] == [
+        (command.place, command.words) for command in found
+    ]
+    assert ["page.md:12"] == doc_commands.unnamed_fences("page.md", prose + blocks)
+
+
+def _line(place: str) -> int:
+    return int(place.rpartition(":")[2])
+
+
+def _is_played(command: Command) -> bool:
+    """Ce qu'un étudiant tape, sauf ce que d'autres jouent.
+
+    `pytest katas/NN`, avec ou sans `-m` : `test_katas.py` et `test_stack.py` ; README.en.md dit comme README.md ;
+    les longues commandes de CONTRIBUTING.md : la vérification du projet.
+    """
+    if command.place.startswith("README.en.md"):
+        return False
+    program, *rest = command.words
+    if program == "pytest":
+        return re.match(r"katas/\d\d_", rest[0]) is not None and len(rest) > 1 and "-m" not in rest
+    if program == "make":
+        return rest[0] in COMMANDS.keys() - {"down"} or (rest[0] in {"stubs", "notebooks"} and len(rest) > 1)
+    if program == "mlflow":  # le kata 10 range d'abord un modèle, que `docs/mlflow.md` suppose
+        return "--model-uri" in rest and command.place.startswith("katas/")
+    return any(re.match(r"(katas|data)/.+\.py$", word) for word in rest)
+
+
+def _played_in(name: str) -> list[Command]:
+    """Une fois chacune, dans l'ordre de la page ; à la fin, ce qui défait un kata résolu."""
+    found = [command for command in doc_commands.commands(name, PAGES[name]) if _is_played(command)]
+    return sorted({command.text: command for command in reversed(found)}.values(), key=_undoes_then_line)
+
+
+def _undoes_then_line(command: Command) -> tuple[bool, int]:
+    return "stubs" in command.words, _line(command.place)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * SECONDS)
+@pytest.mark.parametrize("name", [name for name in PAGES if _played_in(name)])
+def test_commands_of_the_page_run(name: str, stack: Mapping[str, str], tmp_path: Path) -> None:
+    """Les commandes d'une page, dans l'ordre, réussissent chez qui a résolu les katas, l'atelier étant démarré."""
+    faulthandler.cancel_dump_traceback_later()
+    copy = doc_commands.solved_copy(tmp_path / "atelier")
+
+    for command in _played_in(name):
+        code, output = _played(command, copy, stack)
+        assert 0 == code, f"{command.place} : {command.text}\n{output}"
+
+
+def _played(command: Command, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+    """Le code de retour et ce qui s'affiche ; un programme qui reste au premier plan est arrêté une fois prêt."""
+    ready = next((text for start, text in FOREGROUND.items() if start in command.text), None)
+    text = re.sub("|".join(doc_commands.EXAMPLES), lambda found: doc_commands.EXAMPLES[found[0]], command.text)
+    process = subprocess.Popen(
+        ["bash", "-c", text],
+        # Les serveurs sont ceux du dépôt : `make up` y rend `atelier` importable, et la copie disparaîtra.
+        cwd=ROOT if _is_about_servers(command) else folder,
+        env={**os.environ, **environment, **_settings(command, folder, environment)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    return _finished(process) if ready is None else _ready(process, ready)
+
+
+def _settings(command: Command, folder: Path, stack: Mapping[str, str]) -> dict[str, str]:
+    """L'environnement de qui a activé `.venv` ; pour `mlflow`, l'adresse que règle le dev container."""
+    settings = {"PATH": doc_commands.path(folder), "ATELIER_VENV": sys.prefix, "PYTEST_ADDOPTS": " ".join(PATIENT)}
+    if not _is_about_servers(command):
+        settings["PYTHONPATH"] = str(folder)
+    if command.words[0] == "mlflow":
+        settings["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{stack['ATELIER_MLFLOW_PORT']}"
+    return settings
+
+
+def _is_about_servers(command: Command) -> bool:
+    return command.words[0] == "make" and command.words[1] in COMMANDS
+
+
+def _finished(process: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=SECONDS)
+    return process.returncode, output
+
+
+def _ready(process: subprocess.Popen[str], text: str) -> tuple[int, str]:
+    assert process.stdout
+    shown, limit = "", time.monotonic() + SECONDS
+    while text not in shown and time.monotonic() < limit and (line := process.stdout.readline()):
+        shown += line
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    return int(text not in shown), shown

@@ -1,0 +1,1 @@
+"""Les programmes des mainteneurs : mesures, mutants, captures, slides, orthographe, chiffres."""
