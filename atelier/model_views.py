@@ -2,13 +2,11 @@
 
 import base64
 import io
-import os
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from atelier import churn
-from atelier.machine.paths import state_dir
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,8 +41,6 @@ def score_histogram(model: "Pipeline", customers: pd.DataFrame) -> str:
 
 def _figure() -> "Figure":
     """Une figure sans `pyplot` : ni écran, ni état global."""
-    # Avant d'importer matplotlib, qui rangerait sinon ses polices dans le dossier personnel.
-    os.environ.setdefault("MPLCONFIGDIR", str(state_dir() / "matplotlib"))
     from matplotlib.figure import Figure
 
     return Figure(figsize=(5, 3))

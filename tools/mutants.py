@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from atelier.authoring.stubs import BEGIN, END
+from atelier.exercise.marks import BEGIN, END
 from tests.helpers import katas
 
 THRESHOLD = 0.95

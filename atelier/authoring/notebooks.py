@@ -5,18 +5,19 @@ des TODO, comme dans les katas. Un notebook garde dans ses métadonnées l'empre
 ont changé, il contient le travail de quelqu'un, et n'est jamais remplacé sans copie.
 """
 
-import argparse
 import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from atelier.authoring.stubs import BEGIN, StubError, back_up, make_solution, make_stub, write_atomically
+from atelier.authoring.generator import Product, State, generate, parser
+from atelier.exercise.marks import BEGIN, make_solution, make_stub
 from atelier.machine.paths import ROOT
 
 FINGERPRINT = "atelier_fingerprint"
@@ -26,12 +27,12 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Écrit ou vérifie les notebooks ; rend 0, 1 (refusé ou pas à jour) ou 2 (source inutilisable)."""
-    options = _options(argv)
-    try:
-        return max(_process(source, options) for source in sources(options.root))
-    except StubError as error:
-        print(error, file=sys.stderr)
-        return 2
+    options = parser("python -m atelier.authoring.notebooks", __doc__.splitlines()[0])
+    options.add_argument("--solved", type=Path, metavar="DIR", help="écrit les notebooks résolus dans ce dossier")
+    chosen = options.parse_args(argv)
+    make = solved_notebook if chosen.solved else stub_notebook
+    folder = chosen.solved or chosen.root / "notebooks"
+    return generate(lambda: [_Notebook(source, folder, make) for source in sources(chosen.root)], chosen)
 
 
 def sources(root: Path = ROOT) -> list[Path]:
@@ -59,47 +60,30 @@ def is_untouched(notebook: NotebookNode) -> bool:
     return notebook.metadata.get(FINGERPRINT) == _fingerprint(notebook)
 
 
-def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m atelier.authoring.notebooks", description=__doc__.splitlines()[0])
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--force", action="store_true", help="remplace aussi un travail, et en garde une copie")
-    mode.add_argument("--check", action="store_true", help="n'écrit rien, signale ce qui n'est pas à jour")
-    mode.add_argument("--solved", type=Path, metavar="DIR", help="écrit les notebooks résolus dans ce dossier")
-    parser.add_argument("--root", type=Path, default=ROOT, metavar="DIR", help="la racine du dépôt")
-    return parser.parse_args(argv)
+@dataclass(frozen=True)
+class _Notebook(Product):
+    source: Path
+    folder: Path
+    convert: Callable[[Path], NotebookNode]
+    command: str = "make notebooks"
 
+    @property
+    def name(self) -> str:
+        return self.file.name
 
-def _process(source: Path, options: argparse.Namespace) -> int:
-    make = solved_notebook if options.solved else stub_notebook
-    file = (options.solved or options.root / "notebooks") / f"{source.stem}.ipynb"
-    wanted = _text(make(source))
-    code, verdict = _check(file, wanted) if options.check else _update(file, wanted, force=options.force)
-    print(f"{file.name} : {verdict}")
-    return code
+    @property
+    def file(self) -> Path:
+        return self.folder / f"{self.source.stem}.ipynb"
 
+    def make(self) -> str:
+        return _text(self.convert(self.source))
 
-def _check(file: Path, wanted: str) -> tuple[int, str]:
-    if not file.exists():
-        return 1, "absent : lancez `make notebooks`"
-    if file.read_text(encoding="utf-8") != wanted:
-        return 1, "pas à jour : lancez `make notebooks`"
-    return 0, "à jour"
-
-
-def _update(file: Path, wanted: str, *, force: bool) -> tuple[int, str]:
-    if not file.exists():
-        write_atomically(file, wanted)
-        return 0, "créé"
-    if file.read_text(encoding="utf-8") == wanted:
-        return 0, "à jour"
-    if _is_unmodified(file):
-        write_atomically(file, wanted)
-        return 0, "mis à jour"
-    if not force:
-        return 1, "refusé, il contient un travail (--force le remplace et en garde une copie)"
-    copy = back_up(file)
-    write_atomically(file, wanted)
-    return 0, f"remplacé, votre travail est copié dans {copy.name}"
+    def state(self, wanted: str) -> State:
+        if not self.file.exists():
+            return State.MISSING
+        if self.file.read_text(encoding="utf-8") == wanted:
+            return State.FRESH
+        return State.OLD if _is_unmodified(self.file) else State.TOUCHED
 
 
 def _is_unmodified(file: Path) -> bool:

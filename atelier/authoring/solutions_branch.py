@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from atelier.authoring.notebooks import solved_text
-from atelier.authoring.stubs import BEGIN, StubError, make_solution
+from atelier.exercise.marks import BEGIN, make_solution
+from atelier.exercise.reading import StubError
 from atelier.machine.paths import ROOT
 
 SOLUTION = re.compile(r"solutions/(\d\d_[a-z0-9_]+/[a-z0-9_]+\.py)")

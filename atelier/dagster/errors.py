@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from atelier.feedback.verdict import text_of
+from atelier.machine.errors import text_of
 
 
 class Explanation(NamedTuple):

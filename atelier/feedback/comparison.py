@@ -5,20 +5,21 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from atelier.authoring import stubs
-from atelier.machine.paths import ROOT, shown
-from atelier.sandbox.loader import KataSource
+from atelier.exercise.kata import KataSource
+from atelier.exercise.marks import make_solution
+from atelier.exercise.reading import StubError
+from atelier.machine.paths import shown
 
 CONTEXT_LINES = 2
 
 
-def compare(source: KataSource, root: Path = ROOT) -> Iterator[str]:
+def compare(source: KataSource) -> Iterator[str]:
     """Les lignes à afficher ; une différence commence par « - » (vous) ou « + » (la solution)."""
-    solution = root / "solutions" / source.folder / f"{source.module}.py"
+    solution = source.solution
     try:
-        theirs = stubs.make_solution(solution.read_text(encoding="utf-8"), shown(solution))
+        theirs = make_solution(solution.read_text(encoding="utf-8"), shown(solution))
         yours = source.path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, stubs.StubError) as error:
+    except (OSError, UnicodeDecodeError, StubError) as error:
         yield f"Rien à comparer : {error}"
         return
     if _same_code(yours, theirs):
@@ -28,7 +29,7 @@ def compare(source: KataSource, root: Path = ROOT) -> Iterator[str]:
         yield f"+ {shown(solution)} : une solution, parmi d'autres"
         yield ""
         yield from _differences(yours, theirs)
-    if why := _why(root / "katas" / source.folder / "README.md"):
+    if why := _why(source.readme):
         yield ""
         yield "Pourquoi ce kata ?"
         yield from why

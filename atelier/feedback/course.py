@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from atelier.exercise.kata import KataSource, kata_folders
 from atelier.machine.paths import ROOT
-from atelier.sandbox.loader import KataSource
 
-FOLDER = re.compile(r"\d\d_[a-z0-9_]+")
 BAR_WIDTH = 10
 
 
@@ -25,23 +24,9 @@ class Score:
         return self.total > 0 and self.passed == self.total
 
 
-def kata_folders(root: Path = ROOT) -> list[str]:
-    """Les dossiers de katas, dans l'ordre du parcours."""
-    return sorted(path.name for path in (root / "katas").iterdir() if FOLDER.fullmatch(path.name) and path.is_dir())
-
-
-def source_of(test_file: Path, implementations: Path) -> KataSource | None:
-    """Le kata que teste `katas/NN_slug/test_MODULE.py`, cherché dans `implementations` ; rien pour un autre test."""
-    folder, module = test_file.parent, test_file.stem.removeprefix("test_")
-    if folder.parent != ROOT / "katas" or not FOLDER.fullmatch(folder.name):
-        return None
-    return KataSource(folder.name, module, implementations / folder.name / f"{module}.py")
-
-
-def hints(folder: str, todo: int, root: Path = ROOT) -> list[str]:
+def hints(source: KataSource, todo: int) -> list[str]:
     """Les indices d'un TODO, du plus vague au plus précis, lus dans la partie « Indices » du README du kata."""
-    readme = root / "katas" / folder / "README.md"
-    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    text = source.readme.read_text(encoding="utf-8") if source.readme.exists() else ""
     section = text.partition("\n## Indices")[2].partition("\n## ")[0]
     found = re.findall(r"<details><summary>TODO (\d+)[^<]*</summary>(.*?)</details>", section, flags=re.DOTALL)
     return [body.strip() for number, body in found if int(number) == todo]

@@ -10,14 +10,15 @@ import pytest
 from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 
+from atelier.exercise.kata import KataSource, kata_folders
 from atelier.feedback.comparison import compare
-from atelier.feedback.course import Score, hints, kata_folders, render_progress
+from atelier.feedback.course import Score, hints, render_progress
 from atelier.feedback.memory import Memory
 from atelier.machine.addresses import browser_url
 from atelier.machine.errors import EnvironmentProblem, StudentMistake
 from atelier.machine.paths import ROOT, shown, typed
 from atelier.prefect.server import Server, running_server, still_answers
-from atelier.sandbox.loader import KataSource, explain_missing_package
+from atelier.sandbox.loader import explain_missing_package
 
 SOURCE = pytest.StashKey[KataSource]()
 OPTIONAL = ("bonus", "stack", "slow")
@@ -230,11 +231,11 @@ class Reporter:
             terminal.line("L'environnement est en panne : réparez-le d'abord, comme le dit le message ci-dessus.")
             return
         folder, todo = failure.source.folder, failure.verdict.todo
-        known = hints(folder, todo) if todo else []
+        known = hints(failure.source, todo) if todo else []
         given = self._memory.get(HINTS).get(folder, {})
         rank = given.get(str(todo), 0)
         if rank >= len(known):
-            solution = shown(ROOT / "solutions" / folder / f"{failure.source.module}.py")
+            solution = shown(failure.source.solution)
             terminal.line(f"Vous avez lu tous les indices de ce TODO. La solution : {solution}")
             return
         if self._is_student_run():

@@ -6,13 +6,14 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from atelier.authoring import stubs
-from atelier.machine.errors import EnvironmentProblem, Interruption, StudentMistake
-from atelier.machine.paths import ROOT, shown
-from atelier.sandbox.loader import KataSource, explain_missing_package, line_in
+from atelier.exercise.history import is_untouched
+from atelier.exercise.kata import KataSource
+from atelier.exercise.marks import is_todo_left, locate_todo, make_stub
+from atelier.machine.errors import LONGEST_TEXT, EnvironmentProblem, Interruption, StudentMistake, text_of
+from atelier.machine.paths import shown
+from atelier.sandbox.loader import explain_missing_package, line_in
 
 WIDTH = 110
-LONGEST_TEXT = 5000
 MAX_LINES = 11  # avec le titre que pytest met au-dessus : douze
 PRINTED_LINES = 3
 
@@ -104,14 +105,6 @@ def _explained(error: BaseException) -> Verdict:
     )
 
 
-def text_of(error: BaseException) -> str:
-    """Le message d'une exception, raccourci ; certaines ne savent pas se décrire."""
-    try:
-        return str(error)[:LONGEST_TEXT]
-    except Exception:
-        return ""
-
-
 def _root(error: BaseException) -> BaseException:
     """L'erreur à expliquer : la première d'un groupe, la raison d'un import raté."""
     while isinstance(error, BaseExceptionGroup):
@@ -170,22 +163,21 @@ def _blunder_line(error: BaseException, source: KataSource) -> int | None:
 
 def _is_left(source: KataSource, todo: int | None) -> bool:
     """Dit si l'étudiant n'a encore rien écrit : dans le fichier, ou à la place de ce TODO."""
-    if stubs.is_untouched(source.path):
+    if is_untouched(source.path, source.root):
         return True
     texts = _solution_and_student(source)
-    return texts is not None and todo is not None and stubs.is_todo_left(stubs.make_stub(texts[0]), texts[1], todo)
+    return texts is not None and todo is not None and is_todo_left(make_stub(texts[0]), texts[1], todo)
 
 
 def _todo_line(source: KataSource, todo: int | None) -> int | None:
     """La ligne du TODO dans le fichier testé ou, si le commentaire n'y est plus, celle de sa fonction."""
     texts = _solution_and_student(source)
-    return stubs.locate_todo(*texts, todo) if texts and todo is not None else None
+    return locate_todo(*texts, todo) if texts and todo is not None else None
 
 
 def _solution_and_student(source: KataSource) -> tuple[str, str] | None:
-    solution = ROOT / "solutions" / source.folder / f"{source.module}.py"
     try:
-        return solution.read_text(encoding="utf-8"), source.path.read_text(encoding="utf-8")
+        return source.solution.read_text(encoding="utf-8"), source.path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
 

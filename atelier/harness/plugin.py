@@ -17,7 +17,7 @@ import pytest
 from _pytest.assertion import util
 from pytest_timeout import is_debugging
 
-from atelier.feedback.course import source_of
+from atelier.exercise.kata import KataSource, source_of
 from atelier.feedback.report import SOURCE, Reporter, last_words
 from atelier.harness.targets import explain_target
 from atelier.machine.errors import EndlessCode, EnvironmentProblem, StudentMistake
@@ -25,7 +25,7 @@ from atelier.machine.imports import faster_imports
 from atelier.machine.paths import ROOT
 from atelier.prefect.session import connected, one_tls_context, prepare_environment
 from atelier.sandbox.guard import Guard
-from atelier.sandbox.loader import KataModule, KataSource, explain_missing_package, loaded_module, restored_process
+from atelier.sandbox.loader import KataModule, explain_missing_package, loaded_module, restored_process
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

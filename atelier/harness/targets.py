@@ -3,7 +3,7 @@
 import difflib
 from pathlib import Path
 
-from atelier.feedback.course import kata_folders
+from atelier.exercise.kata import kata_folders
 from atelier.machine.paths import ROOT, typed
 
 

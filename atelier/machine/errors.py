@@ -8,6 +8,7 @@ from pathlib import Path
 # Ce que le dev container pose : l'environnement est dans l'image, et ne se refait qu'avec elle.
 IN_IMAGE = "ATELIER_VENV"
 REBUILD = "dans VS Code : « Dev Containers: Rebuild Container »"
+LONGEST_TEXT = 5000
 # `-B` : les paquets sont réinstallés même si le verrou n'a pas changé.
 REINSTALL = "make -B up"
 
@@ -23,6 +24,14 @@ def typed_here(text: str) -> str:
     return re.sub(
         r"\bmake (?=(up|down|status|undeploy|doctor)\b)", lambda _: f"{python} atelier ", text.replace(" && ", " ; ")
     )
+
+
+def text_of(error: BaseException) -> str:
+    """Le message d'une exception, raccourci ; certaines ne savent pas se décrire."""
+    try:
+        return str(error)[:LONGEST_TEXT]
+    except Exception:
+        return ""
 
 
 class EnvironmentProblem(Exception):

@@ -16,10 +16,11 @@ import mlflow
 import numpy as np
 
 from atelier import churn
+from atelier.exercise.kata import KataSource
 from atelier.feedback.verdict import Outcome, Verdict, explain, judge
 from atelier.mlflow.probe import Experiment, clean_mlflow, new_experiment, refuse_open_runs
 from atelier.mlflow.store import connected, new_store
-from atelier.sandbox.loader import KataSource, line_in
+from atelier.sandbox.loader import line_in
 
 NOTEBOOK = "01b_mlflow_transition"
 Exercise = Callable[..., Any]

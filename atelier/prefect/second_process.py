@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from atelier.exercise.kata import KataSource
 from atelier.machine.errors import EnvironmentProblem, StudentMistake
 from atelier.prefect.server import Server
 from atelier.prefect.session import connected
 from atelier.sandbox.guard import Guard
-from atelier.sandbox.loader import KataSource, loaded_module
+from atelier.sandbox.loader import loaded_module
 
 if TYPE_CHECKING:
     from atelier.prefect.probe import RunRecord

@@ -11,30 +11,16 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from atelier.exercise.kata import KataSource
 from atelier.machine.errors import REINSTALL, EnvironmentProblem, StudentMistake
 from atelier.machine.paths import ROOT, shown
 
 _counter = itertools.count()
 # Là où le nom à importer n'est pas celui du paquet à installer.
 IMPORTED_AS = {"scikit-learn": "sklearn"}
-
-
-@dataclass(frozen=True)
-class KataSource:
-    """Un kata à tester : son dossier (`01_retries`), son module (`prefect_retries`) et le fichier à charger."""
-
-    folder: str
-    module: str
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """Le module et son dossier, comme on les cite."""
-        return f"{self.folder}/{self.module}.py"
 
 
 class MissingName(StudentMistake, AttributeError):

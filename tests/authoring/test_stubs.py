@@ -13,7 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atelier.authoring import stubs
-from atelier.authoring.stubs import StubError, TodoSite, is_untouched, locate_todo, main, make_stub, todo_sites
+from atelier.authoring.stubs import main
+from atelier.exercise.history import is_untouched
+from atelier.exercise.marks import TodoSite, is_todo_left, locate_todo, make_stub, todo_sites
+from atelier.exercise.reading import StubError
+from atelier.machine import files
 
 KEY = "03_cache/prefect_cache.py"
 COPY = "prefect_cache.py.2026-11-22_140533.bak"
@@ -638,7 +642,7 @@ def test_work_stays_when_its_copy_fails(
 ) -> None:
     """Si la copie échoue, le travail n'est pas remplacé."""
     write(generated, STUDENT_WORK)
-    monkeypatch.setattr(stubs, "_write_new", fail)
+    monkeypatch.setattr(files, "_write_new", fail)
 
     code = run(root, "--force")
 
@@ -851,7 +855,7 @@ def full_disk(generated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stubs, "_timestamp", lambda: "2026-11-22_140533")
+    monkeypatch.setattr(files, "_timestamp", lambda: "2026-11-22_140533")
 
 
 def fail(*_: object) -> None:
@@ -865,6 +869,6 @@ def test_todo_is_left_until_its_place_changes(number: int) -> None:
     done = stub.replace("def", "@task\ndef").replace("raise X", "return 1").replace("TODO 3", "TODO 3\n    retries=3,")
 
     assert (True, False) == (
-        stubs.is_todo_left(stub, "\n" + stub, number),
-        stubs.is_todo_left(stub, done, number),
+        is_todo_left(stub, "\n" + stub, number),
+        is_todo_left(stub, done, number),
     )

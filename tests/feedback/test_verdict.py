@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from atelier.exercise.kata import KataSource
 from atelier.feedback.verdict import Outcome, Verdict, explain, judge
 from atelier.machine.errors import EnvironmentProblem, Interruption, StudentMistake
-from atelier.sandbox.loader import KataSource
 
 RULE = "Deux pannes n'empêchent pas d'aboutir"
 LONGEST_LINE = 120

@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from atelier.__main__ import COMMANDS
-from atelier.authoring.stubs import make_solution
+from atelier.exercise.marks import make_solution
 from atelier.machine.paths import ROOT
 
 # Le CHANGELOG raconte le passé : ses commandes ont le droit d'avoir disparu.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from atelier.feedback.course import kata_folders
+from atelier.exercise.kata import kata_folders, kata_in
 from atelier.machine.paths import ROOT
 
 MISCONCEPTIONS = ROOT / "tests" / "misconceptions"
@@ -111,17 +111,17 @@ def is_outage(verdict: str) -> bool:
 
 def test_file(folder: str) -> Path:
     """Le fichier de tests d'un kata."""
-    return next((ROOT / "katas" / folder).glob("test_*.py"))
+    return kata_in(folder).test
 
 
 def module_name(folder: str) -> str:
     """Le nom du module d'un kata, sans `.py`."""
-    return test_file(folder).stem.removeprefix("test_")
+    return kata_in(folder).module
 
 
 def solution_file(folder: str) -> Path:
     """La solution d'un kata."""
-    return ROOT / "solutions" / folder / f"{module_name(folder)}.py"
+    return kata_in(folder).solution
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:

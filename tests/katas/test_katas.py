@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from atelier.authoring import stubs
+from atelier.exercise.kata import kata_in
+from atelier.exercise.marks import make_stub, todo_sites
 from atelier.feedback.course import hints
 from tests.helpers import katas
 
@@ -36,7 +37,7 @@ def _source(folder: str, root: str = "solutions") -> Path:
 
 
 def _todos(folder: str) -> list[int]:
-    return sorted(stubs.todo_sites(_source(folder).read_text(encoding="utf-8")))
+    return sorted(todo_sites(_source(folder).read_text(encoding="utf-8")))
 
 
 def _tests(folder: str) -> dict[str, ast.FunctionDef]:
@@ -120,7 +121,7 @@ def on_one_todo_left(
     for folder, number in TODOS:
         file = root / str(number) / folder / f"{katas.module_name(folder)}.py"
         file.parent.mkdir(parents=True)
-        file.write_text(_with_todo_left(_source(folder), number), encoding="utf-8")
+        file.write_text(make_stub(_source(folder).read_text(encoding="utf-8"), left={number}), encoding="utf-8")
     impls = [argument for variant in sorted(root.iterdir()) for argument in ("--impl", variant)]
     tests = [
         f"{katas.test_file(folder)}::{test}[{number}]" for folder, number in TODOS for test in _tests_of(folder, number)
@@ -204,7 +205,7 @@ def test_todo_has_hints(folder: str, number: int) -> None:
     """Chaque TODO a au moins deux indices, et le README dit ce qu'il demande."""
     readme = (katas.ROOT / "katas" / folder / "README.md").read_text(encoding="utf-8")
 
-    assert len(hints(folder, number)) >= MIN_HINTS
+    assert len(hints(kata_in(folder), number)) >= MIN_HINTS
     assert f"**TODO {number}.**" in readme
 
 
@@ -239,18 +240,3 @@ def test_module_names_are_unique() -> None:
     names = [katas.module_name(folder) for folder in FOLDERS]
 
     assert len(names) == len(set(names))
-
-
-def _with_todo_left(solution: Path, number: int) -> str:
-    """La solution, sauf un TODO, tel que l'étudiant le trouve dans son stub."""
-    source = stubs._read(solution.read_text(encoding="utf-8"), solution.name)
-    blocks = stubs._blocks(source)
-    ends = [0, *(block.end.line for block in blocks)]
-    todos = [(todo, line) for todo, line in stubs._todos(source.comments) if todo]
-    # Deux TODO d'affilée se partagent le bloc qui les suit.
-    shared = [
-        {block.todo} | {todo for todo, line in todos if end < line < block.begin.line}
-        for end, block in zip(ends, blocks, strict=False)
-    ]
-    left = [block for numbers, block in zip(shared, blocks, strict=True) if number in numbers]
-    return "\n".join(line.text for line in stubs._stub_lines(source, left)) + "\n"

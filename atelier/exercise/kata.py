@@ -1,0 +1,80 @@
+"""Un kata et ses fichiers : qui cherche un chemin de kata le trouve ici, et nulle part ailleurs."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from atelier.machine.paths import ROOT
+
+FOLDER = re.compile(r"\d\d_[a-z0-9_]+")
+
+
+@dataclass(frozen=True)
+class KataSource:
+    """Un kata, et le fichier qu'on en teste.
+
+    `folder` est son dossier (`01_retries`), `module` son module (`prefect_retries`), `path` le fichier à charger :
+    celui de l'étudiant, la solution, un rendu. Ses autres fichiers sont dans le dépôt `root`.
+    """
+
+    folder: str
+    module: str
+    path: Path
+    root: Path = ROOT
+
+    @property
+    def name(self) -> str:
+        """Le module et son dossier, comme on les cite."""
+        return f"{self.folder}/{self.module}.py"
+
+    @property
+    def home(self) -> Path:
+        """Son dossier, celui que l'étudiant ouvre."""
+        return self.root / "katas" / self.folder
+
+    @property
+    def stub(self) -> Path:
+        """Le fichier à compléter."""
+        return self.home / f"{self.module}.py"
+
+    @property
+    def readme(self) -> Path:
+        """Son énoncé."""
+        return self.home / "README.md"
+
+    @property
+    def test(self) -> Path:
+        """Ses tests."""
+        return self.home / f"test_{self.module}.py"
+
+    @property
+    def solution(self) -> Path:
+        """La solution de référence, avec ses marques."""
+        return self.root / "solutions" / self.folder / f"{self.module}.py"
+
+    @property
+    def tool(self) -> str:
+        """L'outil qu'il apprend, que nomme le début de son module : « prefect », « mlflow » ou « dagster »."""
+        return self.module.partition("_")[0]
+
+
+def kata_folders(root: Path = ROOT) -> list[str]:
+    """Les dossiers de katas, dans l'ordre du parcours."""
+    return sorted(path.name for path in (root / "katas").iterdir() if FOLDER.fullmatch(path.name) and path.is_dir())
+
+
+def kata_in(folder: str, root: Path = ROOT) -> KataSource:
+    """Le kata de ce dossier, testé sur le fichier de l'étudiant. Lève `LookupError` s'il n'a pas de tests."""
+    test = next((root / "katas" / folder).glob("test_*.py"), None)
+    if test is None:
+        raise LookupError(f"katas/{folder} n'a pas de tests")
+    module = test.stem.removeprefix("test_")
+    return KataSource(folder, module, test.with_name(f"{module}.py"), root)
+
+
+def source_of(test_file: Path, implementations: Path, root: Path = ROOT) -> KataSource | None:
+    """Le kata que teste `katas/NN_slug/test_MODULE.py`, cherché dans `implementations` ; rien pour un autre test."""
+    folder, module = test_file.parent, test_file.stem.removeprefix("test_")
+    if folder.parent != root / "katas" or not FOLDER.fullmatch(folder.name):
+        return None
+    return KataSource(folder.name, module, implementations / folder.name / f"{module}.py", root)
