@@ -60,7 +60,7 @@ def materialize(defs: "dg.Definitions", *assets: str, config: Mapping[str, Mappi
     Runs et assets vont là où l'interface que lance `make up` les cherche ; ce qu'un asset note, dans son MLflow.
     """
     from atelier.dagster.session import materialize
-    from atelier.mlflow.store import prepare_environment
+    from atelier.mlflow.settings import prepare_environment
 
     prepare_environment()
     materialize(defs, *assets, config=config)

@@ -68,7 +68,8 @@ TRAINERS = {
 def main() -> int:
     """Mesure, écrit le tableau dans le terminal et l'image à côté du README du kata."""
     os.environ |= ONE_CORE
-    from atelier.prefect.session import prepare_environment, workshop_server
+    from atelier.prefect.session import workshop_server
+    from atelier.prefect.settings import prepare_environment
 
     prepare_environment()
     with workshop_server(), _task_runners() as runners:

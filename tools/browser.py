@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from atelier.machine.addresses import dagster_url, local_mlflow_url, local_prefect_api_url
+from atelier.dagster.settings import DAGSTER
+from atelier.machine.addresses import browser_url
+from atelier.mlflow.settings import MLFLOW
+from atelier.prefect.settings import PREFECT
 from tools.npm import MissingTool, node_modules
 
 SCRIPT = Path(__file__).with_suffix(".cjs")
@@ -102,8 +105,8 @@ def main(folder: str) -> None:
     """Photographie les trois interfaces de l'atelier qui tourne."""
     directory = Path(folder)
     directory.mkdir(parents=True, exist_ok=True)
-    prefect = local_prefect_api_url().removesuffix("/api")
-    for report in visit(interfaces(local_mlflow_url(), prefect, dagster_url()), directory):
+    prefect = browser_url(PREFECT.local)
+    for report in visit(interfaces(MLFLOW.local, prefect, DAGSTER.local), directory):
         print(report.url, "vue" if report.seen else "PAS VUE", *report.failures, sep="\n  ")
 
 

@@ -1,30 +1,15 @@
-"""Met Dagster à l'abri des réglages de l'utilisateur ; de quoi lancer un kata Dagster à la main."""
+"""De quoi lancer un kata Dagster à la main, et n'attendre que son run."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from atelier.dagster.settings import home, prepare_environment
 from atelier.machine.errors import StudentMistake
-from atelier.machine.paths import state_dir
 
 if TYPE_CHECKING:
     import dagster as dg
-
-
-def prepare_environment() -> None:
-    """À appeler avant tout run : rien n'est lu du `DAGSTER_HOME` de l'utilisateur, ni écrit, ni envoyé."""
-    for name in [name for name in os.environ if name.startswith("DAGSTER_")]:
-        del os.environ[name]
-    os.environ |= {"DAGSTER_HOME": str(home()), "DAGSTER_DISABLE_TELEMETRY": "yes"}
-
-
-def home() -> Path:
-    """Là où l'interface que lance `make up` garde ses runs et ses assets."""
-    folder = state_dir() / "dagster"
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 def preload() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier.dagster.session import prepare_environment
+from atelier.dagster.settings import prepare_environment
 from atelier.feedback.report import SOURCE
 from atelier.harness.plugin import REPORTER
 from atelier.machine.errors import StudentMistake

@@ -14,12 +14,12 @@ import pytest
 
 from atelier.feedback.report import SOURCE
 from atelier.machine.errors import EnvironmentProblem
+from atelier.mlflow.settings import prepare_environment
 from atelier.mlflow.store import (
     UNHELPFUL_WARNINGS,
     Store,
     connected,
     new_store,
-    prepare_environment,
     running_server,
     runs_url,
     still_answers,

@@ -23,7 +23,8 @@ from atelier.harness.targets import explain_target
 from atelier.machine.errors import EndlessCode, EnvironmentProblem, StudentMistake
 from atelier.machine.imports import faster_imports
 from atelier.machine.paths import ROOT
-from atelier.prefect.session import connected, one_tls_context, prepare_environment
+from atelier.prefect.session import connected, one_tls_context
+from atelier.prefect.settings import prepare_environment
 from atelier.sandbox.guard import Guard
 from atelier.sandbox.loader import KataModule, explain_missing_package, loaded_module, restored_process
 

@@ -22,9 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from atelier.dagster import session as dagster_session
+from atelier.dagster import settings as dagster_settings
 from atelier.machine.paths import ROOT
+from atelier.mlflow import settings as mlflow_settings
 from atelier.mlflow import store as mlflow_store
-from atelier.prefect.session import prepare_environment
+from atelier.prefect import settings as prefect_settings
 
 IDLE_SECONDS = 3600
 LONGEST_REQUEST = 1 << 20
@@ -244,9 +246,8 @@ def _run_in_child(request: dict, descriptors: list[int]) -> int:
 
 
 def _preload() -> None:
-    prepare_environment()
-    mlflow_store.prepare_environment()
-    dagster_session.prepare_environment()
+    for settings in (prefect_settings, mlflow_settings, dagster_settings):
+        settings.prepare_environment()
     with contextlib.suppress(ImportError):
         mlflow_store.preload()
     gc.disable()

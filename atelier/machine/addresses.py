@@ -1,59 +1,71 @@
-"""Où répondent les serveurs de l'atelier, pour un programme et pour le navigateur de l'étudiant.
+"""L'adresse d'un serveur, pour un programme et pour le navigateur de l'étudiant.
 
-Partout la même adresse, `127.0.0.1:PORT` : dans le dev container comme sans Docker. Ce module n'importe rien de lourd.
+Partout la même, `127.0.0.1:PORT`, dans le dev container comme sans Docker. Chaque outil déclare la sienne dans sa pièce
+(`PREFECT`, `MLFLOW`, `DAGSTER`). Ce module n'importe rien de lourd.
 """
 
 import os
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from atelier.machine.env_file import setting
 from atelier.machine.errors import EnvironmentProblem
 
-PORTS = {
-    "ATELIER_PREFECT_PORT": 4200,
-    "ATELIER_MLFLOW_PORT": 5000,
-    "ATELIER_DAGSTER_PORT": 3000,
-}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def prefect_api_url() -> str:
-    """L'API de Prefect : `PREFECT_API_URL` si elle est donnée, sinon le port de l'atelier. Jamais Prefect Cloud."""
-    return _given_prefect_api_url() or local_prefect_api_url()
+@dataclass(frozen=True)
+class Address:
+    """Où répond un serveur : `port_setting` est le réglage de son port, `default_port` sa valeur habituelle.
+
+    `path` est le chemin de son API. `variable` nomme la variable d'environnement qui peut désigner un autre serveur ;
+    une adresse qui contient `refused` n'est jamais suivie.
+    """
+
+    port_setting: str
+    default_port: int
+    path: str = ""
+    variable: str = ""
+    refused: str = ""
+
+    @property
+    def port(self) -> int:
+        """Le port sur cette machine. Lève `EnvironmentProblem` si le réglage n'en est pas un."""
+        value = setting(self.port_setting)
+        if not value:
+            return self.default_port
+        if value.isascii() and value.isdecimal() and 1024 <= int(value) <= 65535:
+            return int(value)
+        raise EnvironmentProblem(
+            f"{self.port_setting} vaut « {value} » : un port est un nombre de 1024 à 65535",
+            f"corrigez {self.port_setting} dans .env, ou supprimez-le pour retrouver {self.default_port}",
+        )
+
+    @property
+    def local(self) -> str:
+        """Le serveur de cet atelier, celui de `make up` ou du dev container."""
+        return f"http://127.0.0.1:{self.port}{self.path}"
+
+    @property
+    def url(self) -> str:
+        """Le serveur à qui parler : celui que désigne `variable` si elle est donnée, sinon celui de l'atelier."""
+        given = os.environ.get(self.variable, "").strip().rstrip("/") if self.variable else ""
+        is_web = given.startswith(("http://", "https://"))
+        return given if is_web and not (self.refused and self.refused in given) else self.local
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Dit si `variable` désigne un serveur qui n'est pas celui de l'atelier."""
+        given = urlsplit(self.url)
+        return given.hostname not in LOOPBACK or given.port != self.port
 
 
-def local_prefect_api_url() -> str:
-    """L'API du serveur Prefect de l'atelier, celui de `make up` ou du dev container."""
-    return f"{_local('ATELIER_PREFECT_PORT')}/api"
-
-
-def mlflow_url() -> str:
-    """Le serveur MLflow : `MLFLOW_TRACKING_URI` si c'est une adresse, sinon le port de l'atelier."""
-    given = os.environ.get("MLFLOW_TRACKING_URI", "").strip().rstrip("/")
-    return given if given.startswith(("http://", "https://")) else local_mlflow_url()
-
-
-def local_mlflow_url() -> str:
-    """Le serveur MLflow de l'atelier."""
-    return _local("ATELIER_MLFLOW_PORT")
-
-
-def dagster_url() -> str:
-    """L'interface de Dagster."""
-    return _local("ATELIER_DAGSTER_PORT")
-
-
-def port(name: str) -> int:
-    """Le port que donne ce réglage. Lève `EnvironmentProblem` si ce n'en est pas un."""
-    value = setting(name)
-    if not value:
-        return PORTS[name]
-    if value.isascii() and value.isdecimal() and 1024 <= int(value) <= 65535:
-        return int(value)
-    raise EnvironmentProblem(
-        f"{name} vaut « {value} » : un port est un nombre de 1024 à 65535",
-        f"corrigez {name} dans .env, ou supprimez-le pour retrouver {PORTS[name]}",
-    )
+def is_local(url: str) -> bool:
+    """Dit si cette adresse est celle d'un serveur de cette machine."""
+    try:
+        return urlsplit(url).hostname in LOOPBACK
+    except ValueError:
+        return False
 
 
 def browser_url(url: str) -> str:
@@ -74,13 +86,3 @@ def loopback_without_proxy() -> dict[str, str]:
     names = ("NO_PROXY", "no_proxy")
     hosts = {name: [*os.environ.get(name, "").split(","), "127.0.0.1", "localhost"] for name in names}
     return {name: ",".join(dict.fromkeys(filter(None, hosts[name]))) for name in names}
-
-
-def _given_prefect_api_url() -> str:
-    url = os.environ.get("PREFECT_API_URL", "").strip().rstrip("/")
-    # Prefect Cloud garde les runs d'un compte personnel : l'atelier n'y écrit jamais.
-    return "" if "prefect.cloud" in url else url
-
-
-def _local(name: str) -> str:
-    return f"http://127.0.0.1:{port(name)}"

@@ -3,7 +3,6 @@
 Ce module n'importe pas MLflow : savoir où écrire ne doit coûter que quelques millisecondes.
 """
 
-import hashlib
 import io
 import os
 import shutil
@@ -17,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
-from urllib.parse import urlsplit
 
-from atelier.machine.addresses import LOOPBACK, browser_url, local_mlflow_url, mlflow_url
+from atelier.machine.addresses import browser_url
 from atelier.machine.errors import EnvironmentProblem
 from atelier.machine.imports import import_modules
 from atelier.machine.packages import installed_version
-from atelier.machine.paths import shown, state_dir
+from atelier.machine.paths import shown
 from atelier.machine.web import fetch
+from atelier.mlflow.settings import MLFLOW, prepare_environment, public_urls, versioned_home
 
 if TYPE_CHECKING:
     import mlflow
@@ -55,20 +54,6 @@ UNHELPFUL_WARNINGS = (
     "Starting with pandas version 4.0 all arguments of all",
     "Operation with range is deprecated",
 )
-SETTINGS = {
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_DISABLE_AGENT_HINT": "true",
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # deux lignes par run, et fausses dans un codespace
-    "MLFLOW_PRINT_MODEL_URLS_ON_CREATION": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # Un serveur arrêté doit se voir avant la fin du délai d'un kata : d'ordinaire MLflow insiste quatre minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "GIT_PYTHON_REFRESH": "quiet",  # sans git, rien à dire
-    "MPLBACKEND": "agg",  # une figure se dessine sans écran, et dans n'importe quel thread
-}
 
 
 @dataclass(frozen=True)
@@ -84,17 +69,6 @@ class Store:
         return self.artifacts is None
 
 
-def prepare_environment() -> None:
-    """À appeler avant `import mlflow` : ni compte, ni serveur distant, ni fichier chez l'utilisateur.
-
-    MLflow ne lit que l'environnement : de tous ses réglages, on ne garde que l'adresse d'un serveur de cette machine.
-    """
-    url = public_urls()[0]
-    for name in [name for name in os.environ if name.lstrip("_").startswith("MLFLOW_")]:
-        del os.environ[name]
-    os.environ |= SETTINGS | {"MLFLOW_TRACKING_URI": url, "MPLCONFIGDIR": str(state_dir() / "matplotlib")}
-
-
 def preload() -> None:
     """Fait d'avance ce qui ne coûte que la première fois : imports, inventaire des paquets, polices d'une figure."""
     if all(name in sys.modules for name in MODULES):
@@ -107,14 +81,6 @@ def preload() -> None:
     figure = Figure()
     figure.text(0, 0, "C")
     figure.savefig(io.BytesIO())
-
-
-def public_urls() -> list[str]:
-    """Où peut répondre un serveur qui n'est pas à nous, par ordre de préférence.
-
-    Seulement sur cette machine : ailleurs, ce serait le serveur d'une équipe ou d'un compte, où un kata n'écrit jamais.
-    """
-    return list(filter(_is_local, dict.fromkeys([mlflow_url(), local_mlflow_url()])))
 
 
 def running_server() -> Store | None:
@@ -143,7 +109,7 @@ def new_store(folder: Path) -> Store:
 
 def kept_store() -> Store:
     """La base où vont les runs d'un kata lancé à la main, s'il n'y a pas de serveur. Gardée d'une fois sur l'autre."""
-    folder = _home()
+    folder = versioned_home()
     with _locked(folder / "mlflow.lock"):
         return _in(folder) if (folder / "mlflow.db").exists() else new_store(folder)
 
@@ -157,7 +123,7 @@ def connected(store: Store) -> Iterator[None]:
     settings = {
         "MLFLOW_TRACKING_URI": store.uri,
         # Sinon, une expérience créée sur une base range ses fichiers dans le dossier courant, sous `mlruns`.
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": (store.artifacts or _home() / "artifacts").as_uri(),
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": (store.artifacts or versioned_home() / "artifacts").as_uri(),
     }
     with patch.dict(os.environ, settings), _without_inference(), _outside_databricks(), _one_dataset_at_a_time():
         mlflow.set_tracking_uri(store.uri)
@@ -180,7 +146,7 @@ def workshop_store() -> Iterator[None]:
     if store.has_interface:
         print(f"Vos runs MLflow : {runs_url(store, experiment)}")
     else:
-        print(f"Vos runs MLflow : dans {shown(_home())}. Pour les voir :\n  {ui_command(store)}")
+        print(f"Vos runs MLflow : dans {shown(versioned_home())}. Pour les voir :\n  {ui_command(store)}")
 
 
 def ui_command(store: Store) -> str:
@@ -198,7 +164,7 @@ def run_url(run: "mlflow.ActiveRun") -> str:
     import mlflow
 
     uri = mlflow.get_tracking_uri()
-    base = browser_url(uri if uri.startswith("http") else local_mlflow_url())
+    base = browser_url(uri if uri.startswith("http") else MLFLOW.local)
     return f"{base}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
 
 
@@ -208,7 +174,7 @@ def _in(folder: Path) -> Store:
 
 def _template() -> Path:
     """Une base vide et migrée, faite une fois par version."""
-    template = _home() / "template.db"
+    template = versioned_home() / "template.db"
     if not template.exists():
         with _locked(template.with_suffix(".lock")):
             _migrate(template)
@@ -239,14 +205,6 @@ def _locked(file: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise EnvironmentProblem("une autre préparation de la base MLflow ne finit pas", "relancez pytest") from error
-
-
-def _home() -> Path:
-    """Un dossier par version : une base ne rencontre jamais un schéma d'une autre version."""
-    versions = "\n".join(map(installed_version, ("mlflow", "sqlalchemy", "alembic")))
-    folder = state_dir() / "mlflow" / hashlib.sha256(versions.encode()).hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @contextmanager
@@ -283,13 +241,6 @@ def _one_dataset_at_a_time() -> Iterator[None]:
 
     with patch.object(MlflowClient, "log_inputs", log_inputs_alone):
         yield
-
-
-def _is_local(url: str) -> bool:
-    try:
-        return urlsplit(url).hostname in LOOPBACK
-    except ValueError:
-        return False
 
 
 def _same_version(url: str) -> bool:

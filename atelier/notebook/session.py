@@ -5,11 +5,11 @@ import os
 import warnings
 from contextlib import ExitStack
 
+from atelier.mlflow.settings import prepare_environment
 from atelier.mlflow.store import (
     UNHELPFUL_WARNINGS,
     connected,
     kept_store,
-    prepare_environment,
     running_server,
     runs_url,
     ui_command,

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier.machine import ports, processes
-from atelier.machine.addresses import local_prefect_api_url, prefect_api_url
 from atelier.machine.errors import EnvironmentProblem
 from atelier.machine.packages import installed_version
 from atelier.machine.paths import ROOT, shown, state_dir
+from atelier.machine.privacy import without_settings
 from atelier.machine.web import fetch, fetch_json
+from atelier.prefect import settings
+from atelier.prefect.settings import PREFECT
 
 if TYPE_CHECKING:
     import psutil
@@ -29,14 +31,6 @@ PATIENCE_SECONDS = 10.0
 # Un démarrage par `uvicorn` : un seul processus, donc un seul numéro à retrouver et à arrêter.
 UVICORN = ("-m", "uvicorn", "--app-dir", str(ROOT), "--log-level", "warning")
 COMMAND = (*UVICORN, "--factory", "atelier.prefect.app:create_app")
-SETTINGS = {
-    "DO_NOT_TRACK": "true",
-    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",  # aucun kata n'en a besoin, une seconde de moins
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    "PREFECT_SERVER_UI_V2_ENABLED": "false",  # la nouvelle interface appelle un service de mesure d'audience
-    "PREFECT_UI_API_URL": "/api",  # sans quoi la page appelle 127.0.0.1:4200, même dans un codespace
-}
 
 
 @dataclass(frozen=True)
@@ -144,7 +138,7 @@ def still_answers(server: Server) -> bool:
 def fingerprint() -> str:
     """Résume ce dont dépend un serveur privé : une base ne rencontre jamais un schéma d'une autre version."""
     versions = [installed_version(name) for name in ("prefect", "fastapi", "sqlalchemy", "pydantic")]
-    parts = [platform.python_version(), *versions, json.dumps(SETTINGS, sort_keys=True)]
+    parts = [platform.python_version(), *versions, json.dumps(settings.SERVER, sort_keys=True)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
@@ -161,7 +155,7 @@ def _launch(useless: _Record | None) -> Server:
 
 def public_urls() -> list[str]:
     """Où peut répondre un serveur qui n'est pas à nous, par ordre de préférence."""
-    return list(dict.fromkeys([prefect_api_url(), local_prefect_api_url()]))
+    return list(dict.fromkeys([PREFECT.url, PREFECT.local]))
 
 
 def is_same_version(api_url: str) -> bool:
@@ -172,11 +166,11 @@ def is_same_version(api_url: str) -> bool:
 
 def _start() -> _Record:
     port = ports.free_port()
-    home = state_dir() / "prefect" / fingerprint()
+    home = settings.home(fingerprint())
     home.mkdir(parents=True, exist_ok=True)
     # Sans les réglages Prefect de l'utilisateur : sa base, son compte et son profil restent les siens.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment |= SETTINGS | {"PREFECT_HOME": str(home), "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui")}
+    environment = without_settings(os.environ, *settings.PERSONAL) | settings.SERVER
+    environment |= {"PREFECT_HOME": str(home), "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui")}
     arguments = [*COMMAND, "--host", "127.0.0.1", "--port", str(port)]
     try:
         process = processes.start(NAME, arguments, environment, home)

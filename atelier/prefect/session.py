@@ -1,6 +1,5 @@
 """Branche Prefect sur le serveur de l'atelier, sans toucher aux réglages de l'utilisateur."""
 
-import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,34 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from atelier.machine.addresses import browser_url, loopback_without_proxy, prefect_api_url
+from atelier.machine.addresses import browser_url
 from atelier.machine.errors import EnvironmentProblem
-from atelier.machine.paths import state_dir
 from atelier.prefect.server import Server, ensure_server
-
-
-def prepare_environment() -> None:
-    """À appeler avant `import prefect` : profils, clés et fichiers restent dans `.atelier/`.
-
-    Prefect lit l'environnement, le `.env` du dossier courant et le profil de l'utilisateur : l'environnement
-    l'emporte. Aucun réglage personnel ne doit changer un kata, ni un kata atteindre Prefect Cloud.
-    """
-    home = state_dir() / "prefect" / "client"
-    home.mkdir(parents=True, exist_ok=True)  # Prefect ne crée que le dernier dossier
-    api_url, logging_level = prefect_api_url(), os.environ.get("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-        del os.environ[name]
-    os.environ |= {
-        "PREFECT_API_URL": api_url,
-        "PREFECT_API_KEY": "",
-        "DO_NOT_TRACK": "true",
-        "PREFECT_HOME": str(home),
-        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        "PREFECT_LOGGING_LEVEL": logging_level,
-        "PREFECT_LOGGING_TO_API_ENABLED": "false",
-    }
-    os.environ |= loopback_without_proxy()
+from atelier.prefect.settings import home, results
 
 
 @contextmanager
@@ -55,7 +30,7 @@ def connected(server: Server, storage: Path, client_retries: int = 5) -> Iterato
         settings.PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: not server.private,
         # Les adresses que Prefect affiche, telles que le navigateur les atteint.
         settings.PREFECT_UI_URL: browser_url(server.url),
-        settings.PREFECT_HOME: state_dir() / "prefect" / "client",
+        settings.PREFECT_HOME: home("client"),
         settings.PREFECT_LOCAL_STORAGE_PATH: storage,
         settings.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
         # Chaque flow run attendrait sinon jusqu'à une seconde, à sa fin, le dernier battement.
@@ -89,6 +64,6 @@ def workshop_server() -> Iterator[None]:
         server = ensure_server()
     except EnvironmentProblem as problem:
         raise SystemExit(f"{problem}\nPour réparer : {problem.repair}") from problem
-    with connected(server, state_dir() / "prefect" / "results"):
+    with connected(server, results()):
         yield
     print(f"Vos runs : {browser_url(server.url)}/runs")

@@ -20,7 +20,7 @@ from prefect.states import Scheduled, State
 from atelier.machine.errors import StudentMistake
 from atelier.machine.paths import ROOT
 from atelier.prefect.clock import real_sleep
-from atelier.stack.services import POOL
+from atelier.prefect.settings import POOL
 from atelier.stack.worker import require_worker
 
 TAG = "atelier"

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from atelier.machine import addresses, env_file, processes
+from atelier.machine import env_file, processes
 from atelier.machine.errors import REINSTALL, EnvironmentProblem
 from atelier.machine.paths import ROOT, shown, state_dir
-from atelier.stack import lifecycle
-from atelier.stack.lifecycle import State
+from atelier.stack.lifecycle import Stack, State, shown_address
+from atelier.stack.service import Service
 
 PYTHON_VERSIONS = ((3, 11), (3, 14))
 GIGABYTE = 1e9
@@ -20,7 +20,6 @@ DISK_NEEDED = 1.0
 # Les quatre services, au repos, plus un entraînement ; et de quoi travailler quand ils tournent déjà.
 MEMORY_TO_START = 1.5
 MEMORY_TO_WORK = 0.4
-SETTINGS = {*addresses.PORTS, "DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL"}
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,11 @@ class Finding:
     repair: str = ""
 
 
-def examine() -> Iterator[Finding]:
+def examine(stack: Stack) -> Iterator[Finding]:
     """Vérifie tout, du plus simple au plus composé."""
     for check in CHECKS:
         try:
-            yield from check()
+            yield from check(stack)
         except EnvironmentProblem as problem:
             yield Finding(str(problem), problem.repair)
         except ImportError as error:
@@ -44,7 +43,7 @@ def examine() -> Iterator[Finding]:
             yield Finding(f"le système refuse : {error}", "rendez-vous propriétaire de ce fichier, puis : make doctor")
 
 
-def _python() -> Iterator[Finding]:
+def _python(stack: Stack) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     lowest, beyond = PYTHON_VERSIONS
     if not lowest <= sys.version_info[:2] < beyond:
@@ -55,7 +54,7 @@ def _python() -> Iterator[Finding]:
         yield Finding(f"Python {version}, dans {shown(sys.prefix)}")
 
 
-def _packages() -> Iterator[Finding]:
+def _packages(stack: Stack) -> Iterator[Finding]:
     from importlib.metadata import distributions
 
     from packaging.requirements import Requirement
@@ -73,7 +72,7 @@ def _packages() -> Iterator[Finding]:
         yield Finding(f"paquets : les {len(locked)} du verrou, aux bonnes versions")
 
 
-def _disk() -> Iterator[Finding]:
+def _disk(stack: Stack) -> Iterator[Finding]:
     free = shutil.disk_usage(state_dir()).free / GIGABYTE
     text = f"disque : {_decimal(free)} Go libres"
     if free < DISK_NEEDED:
@@ -82,11 +81,11 @@ def _disk() -> Iterator[Finding]:
         yield Finding(text)
 
 
-def _memory() -> Iterator[Finding]:
+def _memory(stack: Stack) -> Iterator[Finding]:
     import psutil
 
     available = psutil.virtual_memory().available / GIGABYTE
-    needed = MEMORY_TO_WORK if lifecycle.sidecars() or processes.members(lifecycle.NAMES) else MEMORY_TO_START
+    needed = MEMORY_TO_WORK if stack.sidecars() or processes.members(stack.services) else MEMORY_TO_START
     text = f"mémoire : {_decimal(available)} Go disponibles"
     if available < needed:
         yield Finding(
@@ -97,7 +96,7 @@ def _memory() -> Iterator[Finding]:
         yield Finding(text)
 
 
-def _folders() -> Iterator[Finding]:
+def _folders(stack: Stack) -> Iterator[Finding]:
     for folder in (ROOT / "katas", state_dir()):
         try:
             with tempfile.TemporaryFile(dir=folder):
@@ -109,12 +108,14 @@ def _folders() -> Iterator[Finding]:
             yield Finding(f"dossier {shown(folder)} : on peut y écrire")
 
 
-def _env_file() -> Iterator[Finding]:
+def _env_file(stack: Stack) -> Iterator[Finding]:
     if not env_file.ENV_FILE.exists():
         yield Finding("fichier .env : absent, les réglages habituels valent")
         return
     unreadable = env_file.unreadable_lines()
-    unknown = sorted(name for name in env_file.read_env_file() if name.startswith("ATELIER_") and name not in SETTINGS)
+    ports = {service.address.port_setting for service in stack.services.values() if service.address}
+    ours = [name for name in env_file.read_env_file() if name.startswith("ATELIER_")]
+    unknown = sorted(set(ours) - ports)
     if unreadable:
         yield Finding(f"fichier .env : la ligne {unreadable[0]} ne se lit pas", "écrivez-la NOM=valeur")
     if unknown:
@@ -123,31 +124,31 @@ def _env_file() -> Iterator[Finding]:
         yield Finding("fichier .env : lisible")
 
 
-def _servers() -> Iterator[Finding]:
-    for name in lifecycle.PORTS:
-        lifecycle.address(name)  # un port impossible se dit une fois, avant tout le reste
-    for status in lifecycle.observe(lifecycle.default_names()):
-        title, where = lifecycle.TITLES[status.name], lifecycle.elsewhere(status.name)
-        text = f"{title} : {status.state.value}{f' ({status.note})' if status.note else ''}"
+def _servers(stack: Stack) -> Iterator[Finding]:
+    for service in stack.services.values():
+        shown_address(service)  # un port impossible se dit une fois, avant tout le reste
+    for status in stack.observe():
+        where = stack.elsewhere(status.service)
+        text = f"{status.service.title} : {status.state.value}{f' ({status.note})' if status.note else ''}"
         if status.state in (State.SICK, State.OUTDATED):
             yield Finding(text, "make up")
         elif status.state is State.STOPPED and where:
-            yield Finding(f"{text}, {where}", lifecycle.elsewhere_repair(status.name))
+            yield Finding(f"{text}, {where}", stack.elsewhere_repair(status.service))
         elif status.state is State.STOPPED:
-            yield _able_to_start(status.name, text)
+            yield _able_to_start(stack, status.service, text)
         else:
             yield Finding(text)
 
 
-def _able_to_start(name: str, text: str) -> Finding:
+def _able_to_start(stack: Stack, service: Service, text: str) -> Finding:
     try:
-        lifecycle.check_port(name)
+        stack.check_port(service)
     except EnvironmentProblem as problem:
         return Finding(str(problem), problem.repair)
     return Finding(f"{text} (make up le démarre)")
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Stack], Iterator[Finding]], ...] = (
     _python,
     _packages,
     _folders,

@@ -1,32 +1,28 @@
 """L'atelier entier, sans Docker : lancer ce qui manque, attendre que tout serve, dire ce qui cloche, tout arrêter."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from atelier.machine import addresses, ports, processes
+from atelier.machine import ports, processes
+from atelier.machine.addresses import browser_url
 from atelier.machine.errors import REBUILD, EnvironmentProblem
 from atelier.machine.paths import ROOT, shown, state_dir
-from atelier.prefect import server as prefect_server
-from atelier.stack import health, services
+from atelier.stack.service import Plan, Service
 
 if TYPE_CHECKING:
     import psutil
 
-NAMES = tuple(services.PLANS)
-TITLES = {"mlflow": "MLflow", "prefect": "Prefect", "worker": "Worker", "dagster": "Dagster"}
-PORTS = {"mlflow": "ATELIER_MLFLOW_PORT", "prefect": "ATELIER_PREFECT_PORT", "dagster": "ATELIER_DAGSTER_PORT"}
-RUN = ("-m", "atelier", "run")
 START_SECONDS = 180  # le pire d'un portable chargé ; d'ordinaire, une demi-minute
 CONTAINER_SECONDS = 60
-# Un worker arrête d'abord les runs en cours, qui le disent au serveur : il passe avant lui.
-STOP_SECONDS = {"worker": 3.0, "others": 5.0}
 # Sur une machine chargée, un serveur sain met parfois plusieurs secondes à répondre.
 PATIENCE_SECONDS = 10.0
 CONTAINER_REPAIR = f"{REBUILD} ; sans VS Code, hors du conteneur : docker compose up -d"
@@ -46,170 +42,235 @@ class State(Enum):
 class Status:
     """Un service à un instant : son état, son processus s'il est à nous, ce qu'il y a à en dire."""
 
-    name: str
+    service: Service
     state: State
     process: "psutil.Process | None" = None
     note: str = ""
 
 
-def observe(names: Iterable[str]) -> list[Status]:
-    """L'état de ces services. Ils sont interrogés tous à la fois."""
-    names = list(names)
-    found = processes.families(names)
-    with ThreadPoolExecutor(len(NAMES)) as pool:
-        return list(pool.map(lambda name: _observe(name, found[name]), names))
+class Stack:
+    """Des services, et ce que l'on en fait ; `environment` rend celui dont chacun hérite, avant ses réglages."""
+
+    def __init__(
+        self, services: Iterable[Service], environment: Callable[[], Mapping[str, str]] = lambda: os.environ
+    ) -> None:
+        self.services = {service.name: service for service in services}
+        self._environment = environment
+
+    def observe(self, names: Iterable[str] = ()) -> list[Status]:
+        """L'état de ces services, ou de tous ceux de cet atelier. Ils sont interrogés tous à la fois."""
+        names = list(names) or self.default_names()
+        found = processes.families(names)
+        with ThreadPoolExecutor(max(1, len(names))) as pool:
+            return list(pool.map(lambda name: self._observe(self.services[name], found[name]), names))
+
+    def up(
+        self, names: Sequence[str], tell: Callable[[Status], None], announce: Callable[[list[Service]], None]
+    ) -> None:
+        """Fait tourner ces services : `announce` reçoit ceux qu'il faut lancer, `tell` chacun dès qu'il sert.
+
+        Sans nom, tous. Ce qui sert déjà reste tel quel. Lève `EnvironmentProblem` si l'un ne démarre pas : ceux que
+        cet appel a lancés sont alors arrêtés.
+        """
+        names = self._with_needs(names or self.default_names())
+        with _one_at_a_time():
+            statuses = self.observe(names)
+            for status in statuses:
+                if status.state is State.READY:
+                    tell(status)
+            absent = (State.STOPPED, State.SICK, State.OUTDATED)
+            missing = [status.service for status in statuses if status.state in absent]
+            others = [service for service in missing if self.elsewhere(service)]
+            self._wait({}, dict.fromkeys(others), tell, CONTAINER_SECONDS if self.sidecars() else 0)
+            starting = {status.service: status.process for status in statuses if status.state is State.STARTING}
+            self._launch([service for service in missing if service not in others], starting, tell, announce)
+            processes.stop(name for status in statuses for name in status.service.replaces)
+
+    def down(self) -> bool:
+        """Arrête tout ce que l'atelier a lancé ici ; dit s'il y avait quelque chose.
+
+        Un service s'arrête avant ceux dont il a besoin : un worker arrête ses runs, et le dit au serveur.
+        """
+        stopped, every = False, list(self.services.values())
+        for depth in sorted({self._depth(service) for service in every}, reverse=True):
+            wave = [service for service in every if self._depth(service) == depth]
+            stopped |= processes.stop(_process_names(wave), max(service.stop_seconds for service in wave))
+        if survivors := processes.members(_process_names(every)):
+            numbers = ", ".join(str(process.pid) for process in survivors)
+            raise EnvironmentProblem(f"ces processus ne s'arrêtent pas : {numbers}", "redémarrez la machine")
+        return stopped
+
+    def run(self, service: Service) -> int:
+        """Devient ce service, au premier plan ; ne revient que là où un processus ne peut pas céder sa place."""
+        for need in self._needs(service):
+            # Un worker sans serveur à son départ renonce pour toujours aux événements : annulations, runs des tasks.
+            while not need.answer():
+                time.sleep(0.2)
+        plan = _prepared(service)
+        # Une commande lancée par un script avec `&` ignore SIGINT, et Dagster fait de SIGTERM un SIGINT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        options = processes.marked(service.name, service.fingerprint())
+        command = [sys.executable, *options, *plan.arguments]
+        environment = self._environment_of(plan) | {processes.VARIABLE: processes.mark(service.name)}
+        os.chdir(ROOT)  # les chemins relatifs d'un kata partent de la racine, comme dans un terminal
+        if sys.platform != "win32":
+            os.execve(sys.executable, command, environment)
+        return subprocess.call(command, env=environment)
+
+    def default_names(self) -> list[str]:
+        """Les services de cet atelier : tous, ou ceux qu'ont choisis les conteneurs."""
+        # Le worker d'un serveur qui n'est pas d'ici ne trouverait pas les fichiers des autres.
+        useful = (service for service in self.services.values() if not any(map(self.elsewhere, self._needs(service))))
+        return self.sidecars() or [service.name for service in useful]
+
+    def sidecars(self) -> list[str]:
+        """Les services dont des conteneurs s'occupent."""
+        named = {item.strip() for item in os.environ.get("ATELIER_SIDECARS", "").split(",")}
+        return [name for name in self.services if name in named]
+
+    def elsewhere(self, service: Service) -> str:
+        """Qui s'occupe de ce service, si ce n'est pas à nous de le lancer : son conteneur, ou une adresse donnée."""
+        if service.name in self.sidecars():
+            return "dans son conteneur"
+        for each in (service, *self._needs(service)):
+            if each.address and each.address.is_elsewhere:
+                return f"à l'adresse de {each.address.variable}"
+        return ""
+
+    def elsewhere_repair(self, service: Service) -> str:
+        """Que faire quand un service dont quelqu'un d'autre s'occupe ne répond pas."""
+        if service.name in self.sidecars():
+            return CONTAINER_REPAIR
+        return f"démarrez ce serveur, ou enlevez {self.elsewhere(service).split()[-1]} de l'environnement"
+
+    def check_port(self, service: Service) -> None:
+        """Lève `EnvironmentProblem` si ce service, arrêté, ne pourrait pas écouter sur son port."""
+        if service.address is None:
+            return
+        setting, number = service.address.port_setting, service.address.port
+        others = [other.address for other in self.services.values() if other.address and other is not service]
+        twin = next((other.port_setting for other in others if other.port == number), None)
+        if twin:
+            raise EnvironmentProblem(f"{setting} et {twin} donnent le même port, {number}", "corrigez-les dans .env")
+        if ports.is_taken(number):
+            who = ports.holder(number) or "un autre programme"
+            other = ports.free_port_after(number)
+            raise EnvironmentProblem(
+                f"le port {number}, celui de {service.title}, est pris par {who}",
+                f"arrêtez ce programme, ou écrivez {setting}={other} dans .env, puis : make up",
+            )
+
+    def _needs(self, service: Service) -> list[Service]:
+        return [self.services[name] for name in service.needs]
+
+    def _depth(self, service: Service) -> int:
+        return max((1 + self._depth(need) for need in self._needs(service)), default=0)
+
+    def _with_needs(self, names: Sequence[str]) -> list[str]:
+        wanted = {*names, *(need for name in names for need in self.services[name].needs)}
+        return [name for name in self.services if name in wanted]
+
+    def _observe(self, service: Service, family: processes.Family) -> Status:
+        process = family.head
+        if process is None:
+            return self._observe_others(service, family)
+        if any(map(processes.is_suspended, family.members)):
+            return Status(service, State.SICK, process, "suspendu")
+        if not processes.has_fingerprint(process, service.fingerprint()):
+            return Status(service, State.OUTDATED, process, "les réglages ou les paquets ont changé")
+        young = time.time() - process.create_time() < START_SECONDS
+        if answer := service.answer(2.0 if young else PATIENCE_SECONDS, process.create_time()):
+            return Status(service, State.READY, process, answer.note)
+        awaited = next((need for need in self._needs(service) if not need.answer()), None)
+        if young or awaited:
+            return Status(service, State.STARTING, process, f"attend {awaited.title}" if awaited else "")
+        log = shown(processes.log_file(service.name))
+        return Status(service, State.SICK, process, f"ne répond pas ; son journal : {log}")
+
+    def _observe_others(self, service: Service, orphans: processes.Family) -> Status:
+        if orphans.members:
+            return Status(service, State.SICK, note="son processus principal est mort")
+        if answer := service.answer():
+            return Status(service, State.READY, note=answer.note)
+        ours = service.address and not self.elsewhere(service)
+        taken = ours and service.address and ports.is_taken(service.address.port)
+        return Status(service, State.STOPPED, note="son port est pris par un autre programme" if taken else "")
+
+    def _launch(
+        self,
+        services: list[Service],
+        starting: "dict[Service, psutil.Process | None]",
+        tell: Callable[[Status], None],
+        announce: Callable[[list[Service]], None],
+    ) -> None:
+        names = [service.name for service in services]
+        processes.stop(names)  # les malades, et les enfants qu'un mort a laissés
+        for service in services:
+            self.check_port(service)
+        announce(services)
+        with _nothing_left_behind(names):
+            self._wait({service.name: service for service in services}, starting, tell, START_SECONDS)
+
+    def _wait(
+        self,
+        waiting: dict[str, Service],
+        started: "dict[Service, psutil.Process | None]",
+        tell: Callable[[Status], None],
+        seconds: float,
+    ) -> None:
+        """Lance ceux qui attendent, chacun dès que sert ce dont il a besoin, et attend que tous servent."""
+        deadline = time.monotonic() + seconds
+        while waiting or started:
+            busy = {*waiting, *(service.name for service in started)}
+            for name in [name for name, service in waiting.items() if busy.isdisjoint(service.needs)]:
+                service = waiting.pop(name)
+                started[service] = self._start(service)
+            for service, process in list(started.items()):
+                if process and not processes.is_alive(process):
+                    reason = processes.last_log_line(service.name)
+                    raise self._problem(service, f"s'est arrêté en démarrant : {reason}")
+                if answer := service.answer(since=process.create_time() if process else None):
+                    tell(Status(service, State.READY, process, answer.note))
+                    del started[service]
+            if started and time.monotonic() > deadline:
+                after = f" au bout de {seconds:.0f} secondes" if seconds else ""
+                raise self._problem(next(iter(started)), f"ne répond pas{after}")
+            time.sleep(0.1)
+
+    def _start(self, service: Service) -> "psutil.Process":
+        try:
+            plan = _prepared(service)
+            environment = self._environment_of(plan)
+            return processes.start(service.name, plan.arguments, environment, ROOT, service.fingerprint())
+        except OSError as error:
+            raise EnvironmentProblem(f"{service.title} ne se lance pas : {error}", "make doctor") from error
+
+    def _environment_of(self, plan: Plan) -> dict[str, str]:
+        return {**self._environment(), **plan.settings}
+
+    def _problem(self, service: Service, what: str) -> EnvironmentProblem:
+        place = self.elsewhere(service)
+        log = shown(processes.log_file(service.name))
+        repair = self.elsewhere_repair(service) if place else f"make doctor, puis make up (journal complet : {log})"
+        return EnvironmentProblem(f"{service.title}{f', {place},' if place else ''} {what}", repair)
 
 
-def up(names: Sequence[str], tell: Callable[[Status], None], announce: Callable[[list[str]], None]) -> None:
-    """Fait tourner ces services : `announce` reçoit ceux qu'il faut lancer, `tell` chacun dès qu'il sert.
-
-    Sans nom, tous. Ce qui sert déjà reste tel quel. Lève `EnvironmentProblem` si l'un ne démarre pas : ceux que cet
-    appel a lancés sont alors arrêtés.
-    """
-    names = _with_dependencies(names or default_names())
-    with _one_at_a_time():
-        statuses = observe(names)
-        for status in statuses:
-            if status.state is State.READY:
-                tell(status)
-        missing = [status.name for status in statuses if status.state in (State.STOPPED, State.SICK, State.OUTDATED)]
-        others = [name for name in missing if elsewhere(name)]
-        _wait(dict.fromkeys(others), tell, CONTAINER_SECONDS if sidecars() else 0)
-        starting = {status.name: status.process for status in statuses if status.state is State.STARTING}
-        _launch([name for name in missing if name not in others], starting, tell, announce)
-        if "prefect" in names:
-            prefect_server.stop_server()  # le serveur privé des katas n'a plus de raison d'être
+def shown_address(service: Service) -> str:
+    """Où répond ce service, pour le navigateur de l'étudiant ; ce que l'on montre de lui, s'il n'écoute pas."""
+    return browser_url(service.address.url) if service.address else service.label
 
 
-def down() -> bool:
-    """Arrête tout ce que l'atelier a lancé ici, le serveur privé des katas compris ; dit s'il y avait quelque chose."""
-    others = [*(name for name in NAMES if name != "worker"), prefect_server.NAME]
-    stopped = processes.stop(["worker"], STOP_SECONDS["worker"])
-    stopped |= processes.stop(others, STOP_SECONDS["others"])
-    prefect_server.forget()
-    if survivors := processes.members([*NAMES, prefect_server.NAME]):
-        numbers = ", ".join(str(process.pid) for process in survivors)
-        raise EnvironmentProblem(f"ces processus ne s'arrêtent pas : {numbers}", "redémarrez la machine")
-    return stopped
+def _process_names(services: Iterable[Service]) -> list[str]:
+    return [name for service in services for name in (service.name, *service.replaces)]
 
 
-def address(name: str) -> str:
-    """Où répond ce service, pour le navigateur de l'étudiant."""
-    urls = {"mlflow": addresses.mlflow_url, "prefect": addresses.prefect_api_url, "dagster": addresses.dagster_url}
-    return services.POOL if name == "worker" else addresses.browser_url(urls[name]())
-
-
-def elsewhere(name: str) -> str:
-    """Qui s'occupe de ce service, si ce n'est pas à nous de le lancer : son conteneur, ou une adresse donnée."""
-    if name in sidecars():
-        return "dans son conteneur"
-    if name == "mlflow" and not _is_local(addresses.mlflow_url(), addresses.local_mlflow_url()):
-        return "à l'adresse de MLFLOW_TRACKING_URI"
-    if name in ("prefect", "worker") and not _is_local(addresses.prefect_api_url(), addresses.local_prefect_api_url()):
-        return "à l'adresse de PREFECT_API_URL"
-    return ""
-
-
-def elsewhere_repair(name: str) -> str:
-    """Que faire quand un service dont quelqu'un d'autre s'occupe ne répond pas."""
-    place = elsewhere(name)
-    if name in sidecars():
-        return CONTAINER_REPAIR
-    return f"démarrez ce serveur, ou enlevez {place.split()[-1]} de l'environnement"
-
-
-def default_names() -> list[str]:
-    """Les services de cet atelier : les quatre, ou ceux qu'ont choisis les conteneurs."""
-    # Le worker d'un serveur qui n'est pas d'ici ne trouverait pas les fichiers des autres.
-    return sidecars() or [name for name in NAMES if not (name == "worker" and elsewhere("prefect"))]
-
-
-def _observe(name: str, family: processes.Family) -> Status:
-    process = family.head
-    if process is None:
-        return _observe_others(name, family)
-    if any(map(processes.is_suspended, family.members)):
-        return Status(name, State.SICK, process, "suspendu")
-    if not processes.has_fingerprint(process, services.fingerprint(name)):
-        return Status(name, State.OUTDATED, process, "les réglages ou les paquets ont changé")
-    young = time.time() - process.create_time() < START_SECONDS
-    if answer := health.ask(name, 2.0 if young else PATIENCE_SECONDS, process.create_time()):
-        return Status(name, State.READY, process, answer.note)
-    waits = name == "worker" and not health.ask("prefect")
-    if young or waits:
-        return Status(name, State.STARTING, process, "attend Prefect" if waits else "")
-    return Status(name, State.SICK, process, f"ne répond pas ; son journal : {shown(processes.log_file(name))}")
-
-
-def _observe_others(name: str, orphans: processes.Family) -> Status:
-    if orphans.members:
-        return Status(name, State.SICK, note="son processus principal est mort")
-    place = elsewhere(name)
-    if answer := health.ask(name):
-        return Status(name, State.READY, note=answer.note)
-    taken = name in PORTS and not place and ports.is_taken(addresses.port(PORTS[name]))
-    return Status(name, State.STOPPED, note="son port est pris par un autre programme" if taken else "")
-
-
-def _launch(
-    names: list[str],
-    starting: "dict[str, psutil.Process | None]",
-    tell: Callable[[Status], None],
-    announce: Callable[[list[str]], None],
-) -> None:
-    processes.stop(names)  # les malades, et les enfants qu'un mort a laissés
-    for name in names:
-        check_port(name)
-    announce(names)
-    with _nothing_left_behind(names):
-        _wait(starting | {name: _start(name) for name in names}, tell, START_SECONDS)
-
-
-def _start(name: str) -> "psutil.Process":
-    try:
-        return processes.start(name, [*RUN, name], os.environ, ROOT, services.fingerprint(name))
-    except OSError as error:
-        raise EnvironmentProblem(f"{TITLES[name]} ne se lance pas : {error}", "make doctor") from error
-
-
-def _wait(waiting: "dict[str, psutil.Process | None]", tell: Callable[[Status], None], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while waiting:
-        for name, process in list(waiting.items()):
-            if process and not processes.is_alive(process):
-                raise _problem(name, f"s'est arrêté en démarrant : {processes.last_log_line(name)}")
-            if answer := health.ask(name, since=process.create_time() if process else None):
-                tell(Status(name, State.READY, process, answer.note))
-                del waiting[name]
-        if waiting and time.monotonic() > deadline:
-            name = next(iter(waiting))
-            raise _problem(name, f"ne répond pas{f' au bout de {seconds:.0f} secondes' if seconds else ''}")
-        time.sleep(0.1)
-
-
-def _problem(name: str, what: str) -> EnvironmentProblem:
-    place = elsewhere(name)
-    log = shown(processes.log_file(name))
-    repair = elsewhere_repair(name) if place else f"make doctor, puis make up (journal complet : {log})"
-    return EnvironmentProblem(f"{TITLES[name]}{f', {place},' if place else ''} {what}", repair)
-
-
-def check_port(name: str) -> None:
-    """Lève `EnvironmentProblem` si ce service, arrêté, ne pourrait pas écouter sur son port."""
-    if name not in PORTS:
-        return
-    setting = PORTS[name]
-    number = addresses.port(setting)
-    twin = next((other for other in PORTS.values() if other != setting and addresses.port(other) == number), None)
-    if twin:
-        raise EnvironmentProblem(f"{setting} et {twin} donnent le même port, {number}", "corrigez-les dans .env")
-    if ports.is_taken(number):
-        who = ports.holder(number) or "un autre programme"
-        other = ports.free_port_after(number)
-        raise EnvironmentProblem(
-            f"le port {number}, celui de {TITLES[name]}, est pris par {who}",
-            f"arrêtez ce programme, ou écrivez {setting}={other} dans .env, puis : make up",
-        )
+def _prepared(service: Service) -> Plan:
+    """De quoi le lancer, son dossier et ses fichiers écrits."""
+    plan = service.plan()
+    plan.home.mkdir(parents=True, exist_ok=True)
+    for file, content in plan.files.items():
+        (plan.home / file).write_text(content, encoding="utf-8")
+    return plan
 
 
 @contextmanager
@@ -230,19 +291,3 @@ def _nothing_left_behind(names: list[str]) -> Iterator[None]:
     except BaseException:
         processes.stop(names)
         raise
-
-
-def _with_dependencies(names: Sequence[str]) -> list[str]:
-    wanted = {*names, *(["prefect"] if "worker" in names else [])}
-    return [name for name in NAMES if name in wanted]
-
-
-def sidecars() -> list[str]:
-    """Les services dont des conteneurs s'occupent."""
-    named = os.environ.get("ATELIER_SIDECARS", "").split(",")
-    return [name for name in NAMES if name in {item.strip() for item in named}]
-
-
-def _is_local(url: str, local: str) -> bool:
-    given = urlsplit(url)
-    return given.hostname in addresses.LOOPBACK and given.port == urlsplit(local).port

@@ -3,9 +3,9 @@
 import time
 
 from atelier.machine.errors import EnvironmentProblem
-from atelier.stack import lifecycle
+from atelier.prefect.settings import POOL
 from atelier.stack.lifecycle import State
-from atelier.stack.services import POOL
+from atelier.stack.services import workshop
 
 # Il donne signe de vie toutes les cinq secondes, parfois moins sur une machine chargée.
 PATIENCE_SECONDS = 20.0
@@ -23,5 +23,5 @@ def require_worker() -> None:
 
 
 def _state() -> State:
-    (status,) = lifecycle.observe(["worker"])
+    (status,) = workshop().observe(["worker"])
     return status.state

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from atelier.__main__ import _make_importable
+from atelier.stack.install import make_importable
 from tests.helpers import katas
 from tests.helpers.katas import PytestRun, Workshop
 
@@ -319,7 +319,7 @@ def test_nothing_is_written_in_the_working_directory(run: tuple[PytestRun, Works
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_kata_runs_as_a_script(folder: str, person: Person, own_server: Mapping[str, str], tmp_path: Path) -> None:
     """`python katas/…` montre ses runs sur le serveur de l'atelier, sans rien écrire chez la personne."""
-    _make_importable()  # ce que fait `make up`
+    make_importable()  # ce que fait `make up`
     before = person.files()
     finished = subprocess.run(
         [sys.executable, katas.solution_file(folder)],

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from atelier.__main__ import COMMANDS
+from atelier.__main__ import app
 from atelier.exercise.marks import make_solution
 from atelier.machine.paths import ROOT
 
+# Celles de la commande `atelier`.
+COMMANDS = {command.name for command in app.registered_commands}
 # Le CHANGELOG raconte le passé : ses commandes ont le droit d'avoir disparu.
 PAGES = ("README*.md", "CONTRIBUTING.md", "data/*.md", "docs/**/*.md", "katas/*/README.md")
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", flags=re.DOTALL | re.MULTILINE)
@@ -132,6 +134,8 @@ class Checker:
             return self._check_make(words, place)
         if re.fullmatch(r"py|python3?", program):
             return self._check_python([word for word in words[1:] if not re.fullmatch(r"-3\.\d+", word)], place)
+        if program == "atelier":
+            return _check_atelier(words[1:])
         if program == "airflow":
             return _check_airflow(self.folder, words[1:])
         if program == "docker" and (problem := _check_compose(self.folder, words[1:])):
@@ -158,8 +162,8 @@ class Checker:
         if module == "pytest":
             return self._check(["pytest", *rest], place)
         if module == "atelier":
-            return "" if rest[0] in COMMANDS else f"atelier n'a pas de commande {rest[0]}"
-        if module.partition(".")[0] not in ("atelier", "tests"):
+            return _check_atelier(rest)
+        if module.partition(".")[0] not in ("atelier", "tests", "tools"):
             return self._check_help([sys.executable, "-m", module, *rest])
         spec = importlib.util.find_spec(module)
         return _unknown_options(Path(spec.origin), rest) if spec and spec.origin else f"le module {module} n'existe pas"
@@ -235,6 +239,10 @@ def _is_command(text: str) -> bool:
     program = Path(words[0]).name
     known = HELPED | SHELL | {"make", "pytest", "py", "python", "python3", "airflow"}
     return program in known or shutil.which(words[0], path=path(ROOT)) is not None
+
+
+def _check_atelier(arguments: list[str]) -> str:
+    return "" if arguments[0] in COMMANDS else f"atelier n'a pas de commande {arguments[0]}"
 
 
 def _check_airflow(folder: Path, words: list[str]) -> str:

@@ -7,7 +7,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from atelier.machine.addresses import dagster_url, prefect_api_url
+from atelier.dagster.settings import DAGSTER
+from atelier.prefect.settings import PREFECT
 
 ROOT = Path(__file__).resolve().parents[2]
 ERROR = """{ workspaceOrError { ... on Workspace { locationEntries {
@@ -55,7 +56,7 @@ def deploy(name: str = "proof", times: str = "1") -> dict[str, list[str]]:
 
 def flow_runs() -> dict[str, int]:
     """Combien de flow runs le serveur connaît."""
-    return {"count": int(_post(f"{prefect_api_url()}/flow_runs/count", {}))}
+    return {"count": int(_post(f"{PREFECT.url}/flow_runs/count", {}))}
 
 
 def materialize() -> dict[str, str]:
@@ -94,7 +95,7 @@ def reload() -> dict[str, str]:
 
 
 def _graphql(query: str, variables: dict[str, object] | None = None) -> dict:
-    answer = json.loads(_post(f"{dagster_url()}/graphql", {"query": query, "variables": variables or {}}))
+    answer = json.loads(_post(f"{DAGSTER.url}/graphql", {"query": query, "variables": variables or {}}))
     if "errors" in answer:
         raise RuntimeError(json.dumps(answer["errors"])[:2000])
     return answer["data"]

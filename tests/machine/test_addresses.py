@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from atelier.dagster.settings import DAGSTER
 from atelier.machine import addresses, env_file
 from atelier.machine.errors import EnvironmentProblem
+from atelier.mlflow.settings import MLFLOW
+from atelier.prefect.settings import PREFECT
 from tests.helpers.katas import ROOT
 
-NAMES = [*addresses.PORTS, "PREFECT_API_URL", "MLFLOW_TRACKING_URI", "CODESPACE_NAME"]
+SERVERS = (PREFECT, MLFLOW, DAGSTER)
+NAMES = [*(server.port_setting for server in SERVERS), "PREFECT_API_URL", "MLFLOW_TRACKING_URI", "CODESPACE_NAME"]
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +25,7 @@ def dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _all() -> list[str]:
-    return [addresses.prefect_api_url(), addresses.mlflow_url(), addresses.dagster_url()]
+    return [server.url for server in SERVERS]
 
 
 def test_default_addresses() -> None:
@@ -57,7 +61,7 @@ def test_bad_port_is_said_in_one_sentence(value: str, dotenv: Path) -> None:
     """Un port impossible : quelle variable, quelle valeur, et où la corriger."""
     dotenv.write_text(f"ATELIER_MLFLOW_PORT={value}\n", encoding="utf-8")
     with pytest.raises(EnvironmentProblem, match=f"ATELIER_MLFLOW_PORT vaut « {value} »") as problem:
-        addresses.mlflow_url()
+        _ = MLFLOW.url
 
     assert "corrigez ATELIER_MLFLOW_PORT dans .env" in problem.value.repair
 
@@ -66,7 +70,7 @@ def test_unreadable_file_is_said(dotenv: Path) -> None:
     """Un `.env` qui n'est pas de l'UTF-8 le dit."""
     dotenv.write_bytes("ATELIER_MLFLOW_PORT=5001 # déjà pris\n".encode("utf-16"))
     with pytest.raises(EnvironmentProblem, match=r"\.env"):
-        addresses.mlflow_url()
+        _ = MLFLOW.url
 
 
 def test_servers_of_someone_else_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,14 +85,14 @@ def test_prefect_cloud_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """L'adresse d'un compte Prefect Cloud n'est pas prise."""
     monkeypatch.setenv("PREFECT_API_URL", "https://api.prefect.cloud/api/accounts/1/workspaces/2")
 
-    assert "http://127.0.0.1:4200/api" == addresses.prefect_api_url()
+    assert "http://127.0.0.1:4200/api" == PREFECT.url
 
 
 def test_tracking_folder_is_not_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLFLOW_TRACKING_URI peut être une base ou un dossier : ce n'est pas une adresse."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
 
-    assert "http://127.0.0.1:5000" == addresses.mlflow_url()
+    assert "http://127.0.0.1:5000" == MLFLOW.url
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,6 @@ def test_browser_address_in_a_codespace(url: str, shown: str, monkeypatch: pytes
 def test_example_documents_every_setting() -> None:
     """`.env.example` décrit tous les ports, avec leur valeur habituelle, et les deux adresses de notification."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    documented = [f"#{name}={value}\n" for name, value in addresses.PORTS.items()]
+    documented = [f"#{server.port_setting}={server.default_port}\n" for server in SERVERS]
 
     assert [] == [line for line in [*documented, "#DISCORD_WEBHOOK_URL=", "#SLACK_WEBHOOK_URL="] if line not in text]

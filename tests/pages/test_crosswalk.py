@@ -25,7 +25,8 @@ AIRFLOW = {1: RATE, 2: 3, 3: 3, 5: 11.1, 6: 1.0, 7: "6 h"}
 RUN_PREFECT = """\
 import importlib, json, sys
 from pathlib import Path
-from atelier.prefect.session import prepare_environment, workshop_server
+from atelier.prefect.session import workshop_server
+from atelier.prefect.settings import prepare_environment
 
 prepare_environment()
 sys.path.insert(0, sys.argv[1])

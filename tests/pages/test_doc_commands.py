@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from atelier.__main__ import COMMANDS
 from tests.helpers import doc_commands
-from tests.helpers.doc_commands import Checker, Command
+from tests.helpers.doc_commands import COMMANDS, Checker, Command
 from tests.helpers.katas import PATIENT, ROOT, free_port
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="les blocs des pages sont pour bash")
@@ -116,7 +115,7 @@ def _is_played(command: Command) -> bool:
     if program == "pytest":
         return re.match(r"katas/\d\d_", rest[0]) is not None and len(rest) > 1 and "-m" not in rest
     if program == "make":
-        return rest[0] in COMMANDS.keys() - {"down"} or (rest[0] in {"stubs", "notebooks"} and len(rest) > 1)
+        return rest[0] in COMMANDS - {"down"} or (rest[0] in {"stubs", "notebooks"} and len(rest) > 1)
     if program == "mlflow":  # le kata 10 range d'abord un modèle, que `docs/mlflow.md` suppose
         return "--model-uri" in rest and command.place.startswith("katas/")
     return any(re.match(r"(katas|data)/.+\.py$", word) for word in rest)

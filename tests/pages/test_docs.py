@@ -17,7 +17,8 @@ PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name != 
 RUN_PAGE = """\
 import sys
 from pathlib import Path
-from atelier.prefect.session import prepare_environment, workshop_server
+from atelier.prefect.session import workshop_server
+from atelier.prefect.settings import prepare_environment
 
 prepare_environment()
 with workshop_server():
@@ -36,7 +37,8 @@ with workshop_server():
 DEPLOY_ALL = """\
 import os, subprocess, sys
 from pathlib import Path
-from atelier.prefect.session import prepare_environment, workshop_server
+from atelier.prefect.session import workshop_server
+from atelier.prefect.settings import prepare_environment
 
 prepare_environment()
 with workshop_server():

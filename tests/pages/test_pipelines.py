@@ -17,7 +17,8 @@ from tests.helpers.katas import ROOT
 
 PREFECT = """\
 import sys
-from atelier.prefect.session import prepare_environment, workshop_server
+from atelier.prefect.session import workshop_server
+from atelier.prefect.settings import prepare_environment
 
 prepare_environment()
 from pipeline_prefect import churn_pipeline

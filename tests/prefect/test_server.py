@@ -22,6 +22,7 @@ import pytest
 from atelier.machine import processes
 from atelier.machine.errors import EnvironmentProblem
 from atelier.prefect import server as prefect_server
+from atelier.prefect import settings
 from atelier.prefect.server import ensure_server, running_server, stop_server
 from tests.helpers.katas import ROOT
 
@@ -181,7 +182,7 @@ def test_server_of_another_version_is_replaced(home: Path, monkeypatch: pytest.M
 def test_fingerprint_follows_versions_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Une autre version ou un autre réglage, c'est un autre serveur."""
     before = prefect_server.fingerprint()
-    monkeypatch.setitem(prefect_server.SETTINGS, "PREFECT_SERVER_ANALYTICS_ENABLED", "true")
+    monkeypatch.setitem(settings.SERVER, "PREFECT_SERVER_ANALYTICS_ENABLED", "true")
     with_setting = prefect_server.fingerprint()
     monkeypatch.setattr(prefect_server, "installed_version", lambda package: "9.9.9")
 

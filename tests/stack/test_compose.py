@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from atelier.machine import addresses
-from atelier.stack import lifecycle
+from atelier.stack.services import SERVICES
 from tests.helpers.katas import ROOT
 
 FULL = ROOT / ".devcontainer" / "devcontainer.json"
 LITE = ROOT / ".devcontainer" / "lite" / "devcontainer.json"
 COMPOSE = ROOT / "compose" / "compose.yaml"
+LISTENING = [service for service in SERVICES if service.address]
 # Ce qui distingue la variante sans Dagster.
 DIFFERENT = {"name", "dockerComposeFile", "runServices", "forwardPorts", "portsAttributes", "hostRequirements"}
 
@@ -37,11 +37,7 @@ def test_variants_differ_only_where_they_must() -> None:
 def test_forwarded_ports_are_those_of_the_servers(path: Path, missing: set[str]) -> None:
     """L'éditeur transmet le port de chaque interface, un nombre seul, sous son nom."""
     config = _json(path)
-    names = {
-        addresses.PORTS[setting]: lifecycle.TITLES[name]
-        for name, setting in lifecycle.PORTS.items()
-        if name not in missing
-    }
+    names = {each.address.default_port: each.title for each in LISTENING if each.name not in missing}
 
     assert sorted(names) == sorted(config["forwardPorts"])
     assert {str(port): name for port, name in names.items()} == {
@@ -53,17 +49,17 @@ def test_compose_gives_the_usual_ports() -> None:
     """Dans un dev container, les ports ne changent pas : l'éditeur ne transmettrait pas les autres."""
     text = COMPOSE.read_text(encoding="utf-8")
 
-    assert {name: {str(port)} for name, port in addresses.PORTS.items()} == {
-        name: _values(text, name) for name in addresses.PORTS
-    }
+    usual = {each.address.port_setting: {str(each.address.default_port)} for each in LISTENING}
+    assert usual == {setting: _values(text, setting) for setting in usual}
 
 
 def test_compose_runs_every_service() -> None:
-    """Un conteneur par service de `atelier/services.py`, tous connus de l'espace de travail."""
+    """Un conteneur par service de `atelier/stack/services.py`, tous connus de l'espace de travail."""
     text = COMPOSE.read_text(encoding="utf-8")
 
-    assert set(lifecycle.NAMES) == set(re.findall(r"\[python, -m, atelier, run, ([a-z]+)\]", text))
-    assert {",".join(lifecycle.NAMES)} == _values(text, "ATELIER_SIDECARS")
+    names = [service.name for service in SERVICES]
+    assert set(names) == set(re.findall(r"\[python, -m, atelier, run, ([a-z]+)\]", text))
+    assert {",".join(names)} == _values(text, "ATELIER_SIDECARS")
 
 
 def test_no_port_is_published() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from atelier import __main__ as command
 from atelier.machine import env_file, errors
-from atelier.stack import doctor, lifecycle
+from atelier.stack import doctor, services
 from tests.helpers.katas import free_port
 
 Doctor = Callable[[], tuple[int, str]]
@@ -20,8 +20,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Une machine saine, sans rien qui tourne."""
     for variable in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "ATELIER_SIDECARS"):
         monkeypatch.setenv(variable, "")
-    for variable in lifecycle.PORTS.values():
-        monkeypatch.setenv(variable, str(free_port()))
+    for service in services.SERVICES:
+        if service.address:
+            monkeypatch.setenv(service.address.port_setting, str(free_port()))
     monkeypatch.setenv("ATELIER_HOME", str(tmp_path))
     monkeypatch.setattr(env_file, "ENV_FILE", tmp_path / ".env")
     monkeypatch.setattr(doctor, "DISK_NEEDED", 0.0)

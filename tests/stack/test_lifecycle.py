@@ -1,7 +1,7 @@
 """`make up`, `down`, `status` : ce que voit l'étudiant quand tout va bien, et quand tout va mal.
 
-De faux services tiennent la place des vrais, qui mettent une demi-minute à démarrer : de vrais processus, qui écoutent
-aux mêmes adresses et donnent les mêmes réponses. `test_embedded.py` refait l'essentiel avec les vrais.
+De faux services tiennent la place des vrais (`tests/helpers/fake_services.py`) ; `test_embedded.py` refait l'essentiel
+avec les vrais.
 """
 
 import os
@@ -21,55 +21,19 @@ from atelier import __main__ as command
 from atelier.machine import processes
 from atelier.machine.packages import installed_version
 from atelier.prefect import server as prefect_server
+from atelier.prefect.settings import PREFECT
 from atelier.stack import lifecycle, services
+from atelier.stack.service import Service
+from tests.helpers.fake_services import FAKE, fake_stack
 from tests.helpers.katas import ROOT, free_port
 
-FAKE = """\
-import http.server, json, os, sys, time
-from datetime import datetime, timezone
-
-name = sys.argv[1]
-time.sleep(float(os.environ.get("FAKE_DELAY", "0")))
-if name in os.environ.get("FAKE_DEAD", ""):
-    sys.exit("Traceback (most recent call last):\\nOSError: la base est illisible")
-if name in os.environ.get("FAKE_SLOW", "") or name == "worker":
-    time.sleep(600)
-
-def worker(status, heard):
-    return {"name": os.environ["FAKE_WORKER"], "status": status, "last_heartbeat_time": heard}
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        now = datetime.now(timezone.utc).isoformat()
-        loaded = {"loadStatus": "LOADED", "locationOrLoadError": {"__typename": "RepositoryLocation"}}
-        answers = {
-            "/api/2.0/mlflow/experiments/search?max_results=1": {"experiments": [{}]},
-            "/api/ready": {},
-            "/api/admin/version": os.environ["FAKE_PREFECT"],
-            "/api/work_pools/default-pool/workers/filter": [worker("ONLINE", now)],
-            "/graphql": {"data": {"workspaceOrError": {"locationEntries": [loaded]}}},
-        }
-        body = json.dumps(answers[self.path]).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_GET
-
-    def log_message(self, *_):
-        pass
-
-port = int(os.environ[f"ATELIER_{name.upper()}_PORT"])
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
-"""
 UP = """\
 from atelier import __main__ as command
-from atelier.stack import lifecycle
+from tests.helpers.fake_services import fake_stack
 
-lifecycle.RUN = ("-c", {fake!r})
-raise SystemExit(command.main(["up"]))
+raise SystemExit(command.main(["up"], fake_stack()))
 """
+NAMES = [service.name for service in services.SERVICES]
 
 
 @pytest.fixture(autouse=True)
@@ -77,15 +41,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Un atelier à part : son dossier, ses ports, et de faux services."""
     for variable in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "ATELIER_SIDECARS", "CODESPACE_NAME"):
         monkeypatch.setenv(variable, "")
-    for variable in lifecycle.PORTS.values():
-        monkeypatch.setenv(variable, str(free_port()))
+    for service in services.SERVICES:
+        if service.address:
+            monkeypatch.setenv(service.address.port_setting, str(free_port()))
     monkeypatch.setenv("ATELIER_HOME", str(tmp_path))
     monkeypatch.setenv("ATELIER_WARM", "0")
     monkeypatch.setenv("FAKE_WORKER", services.worker_name())
     monkeypatch.setenv("FAKE_PREFECT", installed_version("prefect"))
-    monkeypatch.setattr(lifecycle, "RUN", ("-c", FAKE))
     yield tmp_path
-    lifecycle.down()
+    fake_stack().down()
 
 
 @pytest.fixture
@@ -94,7 +58,7 @@ def atelier(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]
 
     def run(*arguments: str) -> tuple[int, str]:
         capsys.readouterr()
-        code = command.main(arguments)
+        code = command.main(arguments, fake_stack())
         shown = capsys.readouterr()
         return code, shown.out + shown.err
 
@@ -112,7 +76,7 @@ def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def _heads() -> dict[str, psutil.Process | None]:
-    return {name: family.head for name, family in processes.families(lifecycle.NAMES).items()}
+    return {name: family.head for name, family in processes.families(NAMES).items()}
 
 
 def _kill(name: str) -> None:
@@ -130,7 +94,7 @@ def test_up_starts_everything_and_says_where(atelier: Atelier) -> None:
     code, output = atelier("up")
 
     assert (0, True) == (code, all(_heads().values())), output
-    assert [] == [lifecycle.address(name) for name in lifecycle.NAMES if lifecycle.address(name) not in output]
+    assert [] == [service for service in services.SERVICES if lifecycle.shown_address(service) not in output]
     assert output.rstrip().endswith("puis lisez katas/00_tasks_flows/README.md.")
 
 
@@ -144,17 +108,17 @@ def test_second_up_changes_nothing(atelier: Atelier) -> None:
     assert "Démarrage" not in output
 
 
-@pytest.mark.parametrize("name", lifecycle.NAMES)
-def test_up_starts_only_what_is_missing(atelier: Atelier, name: str) -> None:
+@pytest.mark.parametrize("service", services.SERVICES, ids=lambda service: service.name)
+def test_up_starts_only_what_is_missing(atelier: Atelier, service: Service) -> None:
     """Un service tué redémarre seul ; les autres n'ont rien senti."""
     atelier("up")
     before = _heads()
-    _kill(name)
+    _kill(service.name)
     code, output = atelier("up")
     after = _heads()
 
-    assert (0, {name}) == (code, {each for each in lifecycle.NAMES if before[each] != after[each]}), output
-    assert f"Démarrage : {lifecycle.TITLES[name]} (" in output
+    assert (0, {service.name}) == (code, {each for each in NAMES if before[each] != after[each]}), output
+    assert f"Démarrage : {service.title} (" in output
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="on ne suspend pas un processus sous Windows")
@@ -183,7 +147,7 @@ def test_changed_settings_restart_the_service(atelier: Atelier, monkeypatch: pyt
     after = _heads()
 
     assert "à relancer (les réglages ou les paquets ont changé)" in status
-    assert {"dagster"} == {name for name in lifecycle.NAMES if before[name] != after[name]}
+    assert {"dagster"} == {name for name in NAMES if before[name] != after[name]}
 
 
 def test_taken_port_is_said_before_anything_starts(atelier: Atelier, stranger: int) -> None:
@@ -220,7 +184,7 @@ def test_dead_child_is_explained_and_nothing_is_left(atelier: Atelier, monkeypat
     monkeypatch.setenv("FAKE_DEAD", "dagster")
     code, output = atelier("up")
 
-    assert (1, []) == (code, processes.members(lifecycle.NAMES)), output
+    assert (1, []) == (code, processes.members(NAMES)), output
     assert "Dagster s'est arrêté en démarrant : OSError: la base est illisible." in output
     assert "dagster.log" in output
 
@@ -243,7 +207,7 @@ def test_silent_service_is_given_up(atelier: Atelier, monkeypatch: pytest.Monkey
     code, output = atelier("up")
 
     assert (1, True) == (code, "MLflow ne répond pas au bout de 2 secondes." in output), output
-    assert [] == processes.members(lifecycle.NAMES)
+    assert [] == processes.members(NAMES)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows n'envoie pas de SIGINT à un seul processus")
@@ -251,8 +215,7 @@ def test_ctrl_c_leaves_nothing(home: Path) -> None:
     """Ctrl-C pendant `make up` : ce qui démarrait s'arrête."""
     # Lancé en arrière-plan, un script ignore Ctrl-C, et ses enfants avec lui : ceux-ci l'écoutent.
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    up = UP.format(fake=FAKE)
-    script = f"{listen}\n{up}"
+    script = f"{listen}\n{UP}"
     environment = {**os.environ, "FAKE_SLOW": "dagster"}
     with subprocess.Popen(
         [sys.executable, "-c", script],
@@ -267,13 +230,13 @@ def test_ctrl_c_leaves_nothing(home: Path) -> None:
         up.send_signal(signal.SIGINT)
         output = seen + up.communicate(timeout=30)[0]
 
-    assert (130, []) == (up.returncode, processes.members(lifecycle.NAMES)), output
+    assert (130, []) == (up.returncode, processes.members(NAMES)), output
     assert output.endswith("Interrompu.\n")
 
 
 def test_two_ups_at_once_start_one_stack(home: Path) -> None:
     """Deux terminaux, deux `make up` : un seul atelier, deux succès."""
-    script = UP.format(fake=FAKE)
+    script = UP
     runs = [
         subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -291,12 +254,21 @@ def test_one_service_may_be_asked_for(atelier: Atelier) -> None:
     assert (0, {"prefect", "worker"}) == (code, {name for name, head in _heads().items() if head}), output
 
 
-@pytest.mark.parametrize("arguments", [(), ("help",), ("up", "airflow"), ("--help",)])
+@pytest.mark.parametrize("arguments", [(), ("help",), ("run",), ("down", "mlflow"), ("--help",)])
 def test_usage_is_shown(atelier: Atelier, arguments: tuple[str, ...]) -> None:
     """Une commande mal tapée montre les commandes, en français."""
     code, output = atelier(*arguments)
 
     assert (0 if "--help" in arguments else 2, True) == (code, "démarrer ce qui ne tourne pas encore" in output)
+
+
+@pytest.mark.parametrize("command_name", ["up", "run"])
+def test_unknown_service_is_said(atelier: Atelier, command_name: str) -> None:
+    """Un service qui n'existe pas : une phrase, et ceux qui existent."""
+    code, output = atelier(command_name, "airflow")
+
+    expected = "« airflow » n'est pas un service. Ceux de l'atelier : mlflow, prefect, worker, dagster.\n"
+    assert (2, expected) == (code, output)
 
 
 def test_read_only_folder_is_said(atelier: Atelier, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,7 +287,7 @@ def test_down_stops_everything(atelier: Atelier) -> None:
 
     assert (0, "Tout est arrêté.\n") == atelier("down")
     assert (0, "Rien à arrêter.\n") == atelier("down")
-    assert [] == processes.members(lifecycle.NAMES)
+    assert [] == processes.members(NAMES)
 
 
 def test_status_of_a_stopped_stack(atelier: Atelier) -> None:
@@ -361,7 +333,7 @@ def test_containers_are_waited_for(atelier: Atelier, monkeypatch: pytest.MonkeyP
     processes.stop(["container-mlflow", "container-prefect"])
 
     assert (0, 2) == (code, output.count("en marche, dans son conteneur")), output
-    assert [] == processes.members(lifecycle.NAMES)
+    assert [] == processes.members(NAMES)
 
 
 def test_silent_container_is_said(atelier: Atelier, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,7 +342,7 @@ def test_silent_container_is_said(atelier: Atelier, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(lifecycle, "CONTAINER_SECONDS", 0.5)
     code, output = atelier("up")
 
-    assert (1, []) == (code, processes.members(lifecycle.NAMES)), output
+    assert (1, []) == (code, processes.members(NAMES)), output
     assert "MLflow, dans son conteneur, ne répond pas" in output
     assert "Rebuild Container" in output
     assert "ne répond pas encore, dans son conteneur" in atelier("status")[1]
@@ -381,7 +353,7 @@ def test_given_address_that_does_not_answer_is_said(atelier: Atelier, monkeypatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1029")
     code, output = atelier("up")
 
-    assert (1, []) == (code, processes.members(lifecycle.NAMES))
+    assert (1, []) == (code, processes.members(NAMES))
     assert "MLflow, à l'adresse de MLFLOW_TRACKING_URI, ne répond pas." in output
     assert "enlevez MLFLOW_TRACKING_URI de l'environnement" in output
 
@@ -390,7 +362,7 @@ def test_worker_never_joins_the_server_of_others(monkeypatch: pytest.MonkeyPatch
     """PREFECT_API_URL désigne un autre serveur : notre worker n'irait pas y prendre les runs des autres."""
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1029/api")
 
-    assert ["mlflow", "prefect", "dagster"] == lifecycle.default_names()
+    assert ["mlflow", "prefect", "dagster"] == fake_stack().default_names()
 
 
 def test_prefect_of_another_version_is_a_stranger(atelier: Atelier, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,7 +370,7 @@ def test_prefect_of_another_version_is_a_stranger(atelier: Atelier, monkeypatch:
     with monkeypatch.context() as old:
         old.setenv("FAKE_PREFECT", "2.20.1")
         process = processes.start("other", ["-c", FAKE, "prefect"], os.environ, ROOT)
-        while not prefect_server.is_ready(lifecycle.addresses.local_prefect_api_url()):
+        while not prefect_server.is_ready(PREFECT.local):
             assert processes.is_alive(process)
             time.sleep(0.05)
     code, output = atelier("up")

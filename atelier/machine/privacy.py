@@ -1,0 +1,18 @@
+"""Ce qui garde l'atelier à l'écart de la vie de l'utilisateur : ni télémétrie, ni ses comptes, ni ses réglages."""
+
+import os
+from collections.abc import Mapping
+
+# Prefect, MLflow et d'autres l'entendent ; MLflow n'entend que ce mot-là.
+DO_NOT_TRACK = {"DO_NOT_TRACK": "true"}
+
+
+def without_settings(environment: Mapping[str, str], *prefixes: str) -> dict[str, str]:
+    """Cet environnement, sans les réglages dont le nom commence ainsi."""
+    return {name: value for name, value in environment.items() if not name.startswith(prefixes)}
+
+
+def forget_settings(*prefixes: str) -> None:
+    """Retire de l'environnement de ce processus les réglages dont le nom commence ainsi."""
+    for name in os.environ.keys() - without_settings(os.environ, *prefixes).keys():
+        del os.environ[name]
