@@ -204,9 +204,9 @@ def _doctor(context: typer.Context) -> int:
     problems = 0
     for finding in doctor.examine(context.obj):
         problems += bool(finding.repair)
-        print(f"  {'problème' if finding.repair else 'ok':<10}{typed_here(finding.text)}", flush=True)
+        print(f"  {'problème' if finding.repair else 'ok':<10}{finding.text}", flush=True)
         if finding.repair:
-            print(f"  {'':<10}pour réparer : {typed_here(finding.repair)}", flush=True)
+            print(f"  {'':<10}pour réparer : {finding.repair}", flush=True)
     count = f"{problems} problème{'s' if problems > 1 else ''}. Réparez le premier, puis relancez : make doctor"
     print(typed_here(f"\n{count if problems else 'Tout va bien.'}"))
     return 1 if problems else 0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # pour l'éditeur de l'étudiant, qui complète et documente
     from atelier.machine.paths import state_dir
     from atelier.mlflow.model_server import model_server
     from atelier.mlflow.store import new_store, run_url, workshop_store
-    from atelier.notebook.checks import check
+    from atelier.notebook.mlflow_transition import check
     from atelier.notebook.session import connect_mlflow
     from atelier.prefect.session import workshop_server
     from atelier.props.chat_server import visible_messages
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # pour l'éditeur de l'étudiant, qui complète et documente
 ROOMS = {
     "OK": "props.flaky_source",
     "FlakySource": "props.flaky_source",
-    "check": "notebook.checks",
+    "check": "notebook.mlflow_transition",
     "connect_mlflow": "notebook.session",
     "model_server": "mlflow.model_server",
     "new_store": "mlflow.store",

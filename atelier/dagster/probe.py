@@ -14,7 +14,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator  # le calc
 from toposort import CircularDependencyError
 
 from atelier.dagster.errors import explanation, told
-from atelier.machine.errors import StudentMistake
+from atelier.sandbox.mistakes import StudentMistake
 
 LAUNCH = "le lancement"
 SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

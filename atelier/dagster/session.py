@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from atelier.dagster.settings import home, prepare_environment
-from atelier.machine.errors import StudentMistake
+from atelier.sandbox.mistakes import StudentMistake
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -1,24 +1,22 @@
 """Ce que l'étudiant lit : le verdict de chaque test rouge, son avancement, le prochain pas, les indices."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import pytest
-from _pytest._code.code import TerminalRepr
-from _pytest._io import TerminalWriter
 
 from atelier.exercise.kata import KataSource, kata_folders
 from atelier.feedback.comparison import compare
 from atelier.feedback.course import Score, hints, render_progress
 from atelier.feedback.memory import Memory
-from atelier.machine.addresses import browser_url
-from atelier.machine.errors import EnvironmentProblem, StudentMistake
+from atelier.feedback.pytest_internals import TerminalRepr, TerminalWriter, silence_short_summary
+from atelier.feedback.verdict import Outcome, Verdict, chain, judge
+from atelier.machine.errors import EnvironmentProblem
 from atelier.machine.paths import ROOT, shown, typed
-from atelier.prefect.server import Server, running_server, still_answers
 from atelier.sandbox.loader import explain_missing_package
+from atelier.sandbox.mistakes import StudentMistake
 
 SOURCE = pytest.StashKey[KataSource]()
 OPTIONAL = ("bonus", "stack", "slow")
@@ -30,7 +28,7 @@ HINTS = "atelier/indices"
 class _Failure:
     nodeid: str
     source: KataSource
-    verdict: Any
+    verdict: Verdict
 
 
 class VerdictRepr(TerminalRepr):
@@ -56,32 +54,35 @@ class VerdictRepr(TerminalRepr):
 
 
 class Reporter:
-    """Les hooks du compte rendu. `exit_status` dit comment pytest a fini de jouer des katas."""
+    """Les hooks du compte rendu. `exit_status` dit comment pytest a fini de jouer des katas.
 
-    def __init__(self, config: pytest.Config) -> None:
+    `outage_of` dit si un serveur dont ce test a besoin ne répond plus : le verdict est alors celui de la machine.
+    """
+
+    def __init__(self, config: pytest.Config, outage_of: Callable[[pytest.Item], EnvironmentProblem | None]) -> None:
         self._config = config
+        self._outage_of = outage_of
         self._full = config.getoption("full") or config.option.verbose > 0
         self._failures: list[_Failure] = []
         self._explained: set[tuple[str, object, object]] = set()
         self._results: dict[str, dict[str, bool]] = {}
-        self._flow_runs: dict[str, UUID] = {}
+        self._pages: dict[str, str] = {}
         self._run_errors: dict[str, BaseException | None] = {}
         self._memory = Memory(config)
         self._tests: dict[str, set[str]] = {}
         self._sources: dict[KataSource, None] = {}
+        self._is_cut_off = False
         self.exit_status: int | None = None
-        self.server: Server | None = None
-        self.outage: EnvironmentProblem | None = None
 
-    def saw_run(self, nodeid: str, flow_run: UUID | None, error: BaseException | None) -> None:
-        """Retient le dernier run d'un test, pour y renvoyer, et l'erreur qui l'a fait échouer."""
+    def saw_run(self, nodeid: str, page: str | None, error: BaseException | None) -> None:
+        """Retient le dernier run d'un test : sa page, pour y renvoyer, et l'erreur qui l'a fait échouer."""
         self._run_errors[nodeid] = error
-        if flow_run:
-            self._flow_runs[nodeid] = flow_run
+        if page:
+            self._pages[nodeid] = page
 
     def reread(self, nodeid: str, made_by: str) -> None:
         """Ce test relit le run d'un autre : il renvoie à la même page."""
-        for seen in (self._run_errors, self._flow_runs):
+        for seen in (self._run_errors, self._pages):
             if made_by in seen:
                 seen[nodeid] = seen[made_by]
 
@@ -92,9 +93,8 @@ class Reporter:
                 self._sources[source] = None
                 if source.folder not in self._tests:
                     self._tests[source.folder] = _all_tests(item)
-        terminal = self._config.pluginmanager.getplugin("terminalreporter")
-        if terminal and not self._full and all(SOURCE in item.stash for item in session.items):
-            terminal.reportchars = ""
+        if not self._full and all(SOURCE in item.stash for item in session.items):
+            silence_short_summary(self._config)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self) -> Iterator[None]:
@@ -148,12 +148,11 @@ class Reporter:
             self._write_comparisons(terminalreporter)
 
     def _explain(self, item: pytest.Item, error: BaseException, report: pytest.TestReport, source: KataSource) -> None:
-        from atelier.feedback.verdict import Outcome, judge
-
         marker = item.get_closest_marker("todo")
-        self._check_server()
+        outage = self._outage_of(item)
+        self._is_cut_off = self._is_cut_off or outage is not None
         verdict = judge(
-            self.outage or error,
+            outage or error,
             run_error=self._run_errors.get(item.nodeid),
             source=source,
             rule=_rule(item),
@@ -174,14 +173,6 @@ class Reporter:
         told_on = self._config.get_terminal_writer() if has_terminal and key in self._explained else None
         report.longrepr = VerdictRepr(verdict.render(), told_on=told_on)
         self._explained.add(key)
-
-    def _check_server(self) -> None:
-        """Un serveur mort pendant un test se reconnaît à ce qu'il ne répond plus, quoi que le test ait vu."""
-        if self.server is None or self.outage or still_answers(self.server):
-            return
-        self.outage = EnvironmentProblem(
-            f"le serveur Prefect ne répond plus ({self.server.url})", "make down && make up, puis relancez pytest"
-        )
 
     def _is_student_run(self) -> bool:
         chosen = self._config.getoption("solutions") or self._config.getoption("impl")
@@ -220,8 +211,6 @@ class Reporter:
         return f"lisez {typed(ROOT / 'katas' / remaining[0] / 'README.md')}, puis pytest {_typed(remaining[0])}"
 
     def _write_hint(self, terminal: pytest.TerminalReporter) -> None:
-        from atelier.feedback.verdict import Outcome
-
         terminal.section("indice")
         if not self._failures:
             terminal.line("Tout est vert : pas besoin d'indice.")
@@ -250,11 +239,11 @@ class Reporter:
                 terminal.line(line, red=line.startswith("-"), green=line.startswith("+"))
 
     def _write_link(self, terminal: pytest.TerminalReporter) -> None:
-        nodeids = [failure.nodeid for failure in self._failures] + list(reversed(self._flow_runs))
-        flow_run = next((self._flow_runs[nodeid] for nodeid in nodeids if nodeid in self._flow_runs), None)
-        server = running_server() if flow_run else None
-        if server:
-            terminal.line(f"À regarder   : {browser_url(server.url)}/runs/flow-run/{flow_run}")
+        """La page du premier échec, sinon du dernier run ; aucune si son serveur ne répond plus."""
+        nodeids = [failure.nodeid for failure in self._failures] + list(reversed(self._pages))
+        page = next((self._pages[nodeid] for nodeid in nodeids if nodeid in self._pages), None)
+        if page and not self._is_cut_off:
+            terminal.line(f"À regarder   : {page}")
 
 
 def _typed(folder: str) -> str:
@@ -262,8 +251,6 @@ def _typed(folder: str) -> str:
 
 
 def _missing_package(report: pytest.CollectReport) -> str | None:
-    from atelier.feedback.verdict import Outcome, Verdict, chain
-
     causes = chain(report.call.excinfo.value)
     missing = next((cause for cause in causes if isinstance(cause, ModuleNotFoundError)), None)
     problem = explain_missing_package(missing) if missing else None
@@ -282,8 +269,6 @@ def _all_tests(item: pytest.Item) -> set[str]:
 
 def last_words(mistake: StudentMistake) -> str:
     """Le verdict d'un code qui avale toutes les interruptions : pytest doit s'arrêter avec lui."""
-    from atelier.feedback.verdict import Outcome, Verdict
-
     where = f"{shown(mistake.path)}:{mistake.line}" if mistake.path else ""
     return Verdict(
         Outcome.WRONG,

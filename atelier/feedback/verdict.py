@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from atelier.exercise.history import is_untouched
 from atelier.exercise.kata import KataSource
 from atelier.exercise.marks import is_todo_left, locate_todo, make_stub
-from atelier.machine.errors import LONGEST_TEXT, EnvironmentProblem, Interruption, StudentMistake, text_of
+from atelier.machine.errors import LONGEST_TEXT, EnvironmentProblem, text_of
 from atelier.machine.paths import shown
 from atelier.sandbox.loader import explain_missing_package, line_in
+from atelier.sandbox.mistakes import Interruption, StudentMistake
 
 WIDTH = 110
 MAX_LINES = 11  # avec le titre que pytest met au-dessus : douze

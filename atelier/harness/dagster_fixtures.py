@@ -14,9 +14,10 @@ import pytest
 
 from atelier.dagster.settings import prepare_environment
 from atelier.feedback.report import SOURCE
+from atelier.harness.outages import prepare
 from atelier.harness.plugin import REPORTER
-from atelier.machine.errors import StudentMistake
 from atelier.sandbox.loader import explain_missing_package
+from atelier.sandbox.mistakes import StudentMistake
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -29,7 +30,7 @@ UNHELPFUL_WARNING = "ignore:The `__fields__` attribute is deprecated"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Met Dagster à l'abri des réglages de l'utilisateur."""
-    prepare_environment()
+    prepare(prepare_environment)
     config.addinivalue_line("filterwarnings", UNHELPFUL_WARNING)
 
 

@@ -6,14 +6,15 @@ MLflow.
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier.feedback.report import SOURCE
-from atelier.machine.errors import EnvironmentProblem
+from atelier.harness.items import needs_mlflow
+from atelier.harness.outages import OUTAGES, WatchedServer, prepare
 from atelier.mlflow.settings import prepare_environment
 from atelier.mlflow.store import (
     UNHELPFUL_WARNINGS,
@@ -30,32 +31,21 @@ if TYPE_CHECKING:
     from atelier.mlflow.probe import Experiment
 
 STORE = pytest.StashKey[Store]()
-OUTAGE = pytest.StashKey[EnvironmentProblem]()
 LAST_EXPERIMENT = pytest.StashKey["Experiment"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Met MLflow à l'abri des réglages de l'utilisateur, avant le premier import."""
-    prepare_environment()
+    prepare(prepare_environment)
     for message in UNHELPFUL_WARNINGS:
         config.addinivalue_line("filterwarnings", f"ignore:{message}")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Après la panne du serveur MLflow, les tests suivants le disent aussitôt."""
-    if _needs_mlflow(item) and (outage := item.config.stash.get(OUTAGE, None)):
-        raise outage
-    with _outages_recognized(item):
-        return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Refuse un run laissé ouvert, si le test n'a rien d'autre à dire."""
-    with _outages_recognized(item):
-        result = yield
-    if _needs_mlflow(item):
+    result = yield
+    if needs_mlflow(item):
         from atelier.mlflow.probe import refuse_open_runs
 
         refuse_open_runs()
@@ -79,6 +69,9 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtu
         except ModuleNotFoundError as error:
             raise explain_missing_package(error) from error
         request.config.stash[STORE] = store
+        request.config.stash[OUTAGES].watch(
+            WatchedServer("MLflow", store.uri, partial(still_answers, store), needs_mlflow)
+        )
         yield store
 
 
@@ -98,7 +91,7 @@ def experiment(_kata_experiment: "Experiment", request: pytest.FixtureRequest) -
 
 @pytest.fixture(autouse=True)
 def _clean_mlflow(request: pytest.FixtureRequest) -> Iterator[None]:
-    if not _needs_mlflow(request.node):
+    if not needs_mlflow(request.node):
         yield
         return
     store = request.getfixturevalue("mlflow_store")
@@ -106,24 +99,3 @@ def _clean_mlflow(request: pytest.FixtureRequest) -> Iterator[None]:
 
     with clean_mlflow(store):
         yield
-
-
-def _needs_mlflow(item: pytest.Item) -> bool:
-    source = item.stash.get(SOURCE, None)
-    by_name = source is not None and source.module.startswith("mlflow_")
-    return by_name or "mlflow_store" in getattr(item, "fixturenames", ())
-
-
-@contextmanager
-def _outages_recognized(item: pytest.Item) -> Iterator[None]:
-    """Un serveur mort pendant un test se reconnaît à ce qu'il ne répond plus, quoi que le test ait vu."""
-    try:
-        yield
-    except Exception as error:
-        store = item.config.stash.get(STORE, None)
-        if not _needs_mlflow(item) or store is None or still_answers(store):
-            raise
-        item.config.stash[OUTAGE] = EnvironmentProblem(
-            f"le serveur MLflow ne répond plus ({store.uri})", "make down && make up, puis relancez pytest"
-        )
-        raise item.config.stash[OUTAGE] from error

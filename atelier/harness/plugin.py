@@ -1,41 +1,30 @@
-"""Le plugin pytest des katas : quel fichier tester, sur quel Prefect, dans quelles limites.
+"""Le plugin pytest des katas : quel fichier tester, dans quelles limites, ce que l'on en dit.
 
-Le `conftest.py` de la racine le charge. Rien de lourd ne s'importe ici : un paquet absent, un serveur en panne
-doivent donner un message, et la collecte rester immédiate.
+Le `conftest.py` de la racine le charge, avec les fixtures des trois outils. Rien de lourd ne s'importe ici : un paquet
+absent, un serveur en panne doivent donner un message, et la collecte rester immédiate.
 """
 
 import faulthandler
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from _pytest.assertion import util
 from pytest_timeout import is_debugging
 
 from atelier.exercise.kata import KataSource, source_of
+from atelier.feedback.pytest_internals import release_streams, without_diff
 from atelier.feedback.report import SOURCE, Reporter, last_words
+from atelier.harness.items import needs_stack
+from atelier.harness.outages import OUTAGES, Outages
 from atelier.harness.targets import explain_target
-from atelier.machine.errors import EndlessCode, EnvironmentProblem, StudentMistake
-from atelier.machine.imports import faster_imports
 from atelier.machine.paths import ROOT
-from atelier.prefect.session import connected, one_tls_context
-from atelier.prefect.settings import prepare_environment
 from atelier.sandbox.guard import Guard
-from atelier.sandbox.loader import KataModule, explain_missing_package, loaded_module, restored_process
-
-if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
-
-    from atelier.prefect.clock import SimulatedClock
-    from atelier.prefect.probe import Probe, RunRecord
-    from atelier.prefect.second_process import SecondProcess
-    from atelier.prefect.server import Server
-    from atelier.stack.deployments import TemporaryDeployments
+from atelier.sandbox.loader import KataModule, loaded_module, restored_process
+from atelier.sandbox.mistakes import EndlessCode, StudentMistake
 
 GUARD = pytest.StashKey[Guard]()
 STUDENT_FILES = pytest.StashKey[set[str]]()
@@ -79,8 +68,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     if not warm.is_possible():
         return None
-    if capture := config.pluginmanager.getplugin("capturemanager"):
-        capture.suspend_global_capture(in_=True)  # `breakpoint()` lira le clavier
+    release_streams(config)  # `breakpoint()` lira le clavier
     status = warm.run_pytest(config.invocation_params.args)
     if status and status > 128:
         print(f"\nLe processus de test a été tué par le signal {status - 128}. Relancez pytest.", file=sys.stderr)
@@ -94,16 +82,13 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--impl : le dossier {folder} n'existe pas.")
     if config.getoption("indice"):
         config.option.maxfail = 1
-    try:
-        prepare_environment()
-    except EnvironmentProblem as problem:
-        raise pytest.UsageError(f"{problem}. Pour réparer : {problem.repair}.") from problem
     files: set[str] = set()
     guard = Guard(files.__contains__, _last_words(config), _deadline(config), is_debugging)
     config.add_cleanup(_entered(guard.no_exit()))
     config.stash[STUDENT_FILES], config.stash[GUARD], config.stash[ENDLESS] = files, guard, {}
     config.stash[LOOPING] = set()
-    config.stash[REPORTER] = Reporter(config)
+    config.stash[OUTAGES] = Outages()
+    config.stash[REPORTER] = Reporter(config, config.stash[OUTAGES].found)
     config.pluginmanager.register(config.stash[REPORTER], "atelier-report")
 
 
@@ -124,25 +109,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.stash[SOURCE] = source
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Lance le serveur Prefect dès que l'on sait qu'il servira : il démarre pendant les imports."""
-    if session.config.option.collectonly:
-        return
-    if any(_needs_prefect(item) and not _needs_stack(item) for item in session.items):
-        from atelier.prefect.server import launch_server
-
-        with _environment_problems_wait():
-            launch_server()
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Après la panne du serveur, les tests suivants le disent aussitôt ; de même si personne n'attend leurs runs."""
-    if _needs_prefect(item) and (outage := item.config.stash[REPORTER].outage):
+    """Après la panne d'un serveur, les tests suivants le disent aussitôt."""
+    if outage := item.config.stash[OUTAGES].known(item):
         raise outage
-    if _needs_stack(item):
-        from atelier.stack.worker import require_worker
-
-        require_worker()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -155,7 +125,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()  # le dernier recours de pyproject.toml : il tuerait pytest
     seconds = _deadline(item.config) * (SHORTER if source in looping else 1)
     try:
-        with item.config.stash[GUARD].watching(STACK_SECONDS if _needs_stack(item) else seconds), _no_diff():
+        with item.config.stash[GUARD].watching(STACK_SECONDS if needs_stack(item) else seconds), without_diff():
             return (yield)
     except EndlessCode:
         looping.add(source)
@@ -177,124 +147,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         os._exit(reporter.exit_status)
 
 
-@pytest.fixture(scope="session")
-def prefect_server(_results: Path, request: pytest.FixtureRequest) -> "Iterator[Server]":
-    """Le serveur Prefect de l'atelier, prêt, auquel Prefect est connecté."""
-    from atelier.prefect.clock import CLIENT_RETRIES
-    from atelier.prefect.server import launch_server, wait_until_ready
-
-    with faster_imports():
-        server = launch_server()
-        _import_prefect()
-        if any("run_elsewhere" in getattr(item, "fixturenames", ()) for item in request.session.items):
-            # Maintenant : Prefect est importé, et aucun thread ne tourne encore.
-            request.getfixturevalue("_second_process")
-        wait_until_ready(server)
-    request.config.stash[REPORTER].server = server
-    with connected(server, _results, CLIENT_RETRIES), one_tls_context():
-        yield server
-
-
-@pytest.fixture
-def clock(prefect_server: "Server", request: pytest.FixtureRequest) -> "Iterator[SimulatedClock]":
-    """L'horloge simulée du test : personne n'attend, chaque attente est notée."""
-    from atelier.prefect.clock import SimulatedClock, simulated_time
-
-    with simulated_time(SimulatedClock(), request.config.stash[STUDENT_FILES].__contains__) as clock:
-        yield clock
-
-
-@pytest.fixture(scope="session")
-def _results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("results")
-
-
-@pytest.fixture
-def storage(_results: Path) -> Path:
-    """Le dossier des résultats Prefect, vidé avant chaque test : en changer coûterait 60 ms de réglages."""
-    shutil.rmtree(_results, ignore_errors=True)
-    _results.mkdir(exist_ok=True)
-    return _results
-
-
-@pytest.fixture(scope="session")
-def _client(prefect_server: "Server") -> "Iterator[SyncPrefectClient]":
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def _probe(_client: "SyncPrefectClient") -> "Iterator[Probe]":
-    from atelier.prefect.probe import Probe
-
-    with Probe(_client).listening() as probe:
-        yield probe
-
-
-@pytest.fixture
-def run(
-    _probe: "Probe", clock: "SimulatedClock", storage: Path, request: pytest.FixtureRequest
-) -> "Callable[..., RunRecord]":
-    """Lance un flow ou une task et rend ce que le serveur Prefect en a enregistré."""
-
-    def run(flow_or_task: Callable[..., Any], *arguments: Any, **parameters: Any) -> "RunRecord":
-        _require_watching(request)
-        record = _probe.run(flow_or_task, *arguments, **parameters)
-        if is_debugging() and isinstance(record.error, pytest.exit.Exception):
-            raise record.error  # l'étudiant quitte pdb, et Prefect y a vu l'échec d'un run
-        request.config.stash[REPORTER].saw_run(request.node.nodeid, _probe.last_flow_run, record.error)
-        return record
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def _deployments(_client: "SyncPrefectClient") -> "TemporaryDeployments":
-    from atelier.stack.deployments import TemporaryDeployments
-
-    return TemporaryDeployments(_client)
-
-
-@pytest.fixture
-def deployments(
-    _deployments: "TemporaryDeployments", request: pytest.FixtureRequest
-) -> "Iterator[TemporaryDeployments]":
-    """Le serveur vu de ses deployments ; ceux que le test y met sont retirés à la fin, quoi qu'il arrive."""
-    with _deployments.removed_afterwards(request.node.stash[SOURCE].module):
-        yield _deployments
-
-
-@pytest.fixture(scope="session")
-def _second_process() -> "Iterator[SecondProcess]":
-    from atelier.prefect.second_process import SecondProcess
-
-    with closing(SecondProcess()) as second_process:
-        yield second_process
-
-
-@pytest.fixture
-def run_elsewhere(
-    prefect_server: "Server",
-    _second_process: "SecondProcess",
-    clock: "SimulatedClock",
-    storage: Path,
-    request: pytest.FixtureRequest,
-) -> "Callable[..., RunRecord]":
-    """Comme `run`, dans un autre processus, qui charge le fichier à neuf ; on lui donne un nom à appeler."""
-    from atelier.prefect.second_process import Job
-
-    _second_process.wait_until_ready()
-
-    def run_elsewhere(name: str, *arguments: Any, **parameters: Any) -> "RunRecord":
-        seconds_ahead = clock.ahead().total_seconds()
-        source = request.node.stash[SOURCE]
-        return _second_process.run(Job(source, name, prefect_server, storage, seconds_ahead, arguments, parameters))
-
-    return run_elsewhere
-
-
 @pytest.fixture
 def _implementation(request: pytest.FixtureRequest) -> Path:
     return request.param
@@ -305,10 +157,6 @@ def load_kata(request: pytest.FixtureRequest) -> "Iterator[Callable[[], KataModu
     """De quoi charger le module testé plusieurs fois, neuf à chaque fois."""
     config, source = request.config, request.node.stash[SOURCE]
     config.stash[STUDENT_FILES].add(str(source.path))
-    if _needs_prefect(request.node):
-        # Dès le chargement : le fichier peut garder un `sleep` importé, ou lancer un flow.
-        request.getfixturevalue("prefect_server" if _needs_stack(request.node) else "clock")
-        request.getfixturevalue("storage")
     with restored_process(), ExitStack() as modules:
 
         def load() -> KataModule:
@@ -343,7 +191,7 @@ def once(
     """Fait une seule fois par module testé ce que relisent plusieurs tests : un run prend un tiers de seconde."""
 
     def once(name: str, make: Callable[[], Any]) -> Any:
-        _require_watching(request)
+        require_watching(request)
         # Le rang du dossier testé, pas son chemin : `--impl` peut donner deux fois le même.
         indices = request.node.callspec.indices if hasattr(request.node, "callspec") else {}
         key = (indices.get("_implementation", 0), name)
@@ -356,21 +204,10 @@ def once(
     return once
 
 
-def _require_watching(request: pytest.FixtureRequest) -> None:
+def require_watching(request: pytest.FixtureRequest) -> None:
     """Une fixture qui lancerait elle-même le kata l'exposerait à une boucle sans fin : elle rend de quoi le lancer."""
     if not request.config.stash[GUARD].is_watching:
         raise RuntimeError("le code du kata se lance dans le test lui-même, pas dans une fixture : rendez une fonction")
-
-
-def _needs_prefect(item: pytest.Item) -> bool:
-    source = item.stash.get(SOURCE, None)
-    by_name = source is not None and source.module.startswith("prefect_")
-    return by_name or "prefect_server" in getattr(item, "fixturenames", ())
-
-
-def _needs_stack(item: pytest.Item) -> bool:
-    """Dit si ce test joue sur l'atelier entier, donc à l'heure réelle : le worker n'en connaît pas d'autre."""
-    return item.get_closest_marker("stack") is not None and SOURCE in item.stash
 
 
 def _only_runs_katas(config: pytest.Config) -> bool:
@@ -385,35 +222,6 @@ def _implementations(config: pytest.Config) -> list[Path]:
     if config.getoption("solutions"):
         return [ROOT / "solutions"]
     return [folder.resolve() for folder in config.getoption("impl")] or [ROOT / "katas"]
-
-
-@contextmanager
-def _no_diff() -> Iterator[None]:
-    """Empêche pytest de calculer un diff : un test de kata dit lui-même ce qui diffère.
-
-    Entier avec `-vv` ou quand `CI` est défini, ce diff durerait des minutes sur une image, et le délai accuserait
-    l'étudiant.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(util, "_reprcompare", None)
-        patch.setattr(util, "_config", None)  # sans quoi `-vv` écrit les deux valeurs en entier
-        yield
-
-
-@contextmanager
-def _environment_problems_wait() -> Iterator[None]:
-    """Une panne au lancement anticipé se redira, mieux, dans le premier test qui a besoin du serveur."""
-    with suppress(EnvironmentProblem, ModuleNotFoundError):
-        yield
-
-
-def _import_prefect() -> None:
-    try:
-        import prefect.client.orchestration
-        import prefect.flow_engine
-        import prefect.task_engine  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise explain_missing_package(error) from error
 
 
 def _deadline(config: pytest.Config) -> float:
@@ -432,9 +240,7 @@ def _entered(context: AbstractContextManager[None]) -> Callable[[], None]:
 
 def _last_words(config: pytest.Config) -> Callable[[StudentMistake], None]:
     def say(mistake: StudentMistake) -> None:
-        capture = config.pluginmanager.getplugin("capturemanager")
-        if capture:
-            capture.suspend_global_capture(in_=True)
+        release_streams(config)
         print(f"\n\n{last_words(mistake)}", file=sys.stderr, flush=True)
 
     return say

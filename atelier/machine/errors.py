@@ -1,9 +1,11 @@
-"""Les trois façons, pour un kata, de ne pas aboutir : à chacune son exception."""
+"""Les pannes de la machine, et la commande qui les répare, telle qu'on la tape ici.
+
+Les fautes d'un fichier d'étudiant sont dans `sandbox/mistakes.py`.
+"""
 
 import os
 import re
 import sys
-from pathlib import Path
 
 # Ce que le dev container pose : l'environnement est dans l'image, et ne se refait qu'avec elle.
 IN_IMAGE = "ATELIER_VENV"
@@ -40,28 +42,3 @@ class EnvironmentProblem(Exception):
     def __init__(self, problem: str, repair: str) -> None:
         super().__init__(problem)
         self.repair = typed_here(repair)
-
-
-class StudentMistake(Exception):
-    """Le fichier de l'étudiant est en cause, et le harnais sait le dire mieux que Python.
-
-    `expected` et `got` sont les deux moitiés du message ; `path` et `line` disent où regarder.
-    """
-
-    def __init__(self, expected: str, got: str, path: Path | str | None = None, line: int | None = None) -> None:
-        super().__init__(f"{got} (attendu : {expected})")
-        self.expected = expected
-        self.got = got
-        self.path = path
-        self.line = line
-
-
-class EndlessCode(StudentMistake):
-    """Le fichier de l'étudiant n'a pas rendu la main dans le délai."""
-
-
-class Interruption(BaseException):
-    """Arrête du code d'étudiant qui ne rend pas la main.
-
-    Dérive de `BaseException` : un `except Exception` de l'étudiant ne doit pas l'avaler.
-    """

@@ -8,12 +8,17 @@ from contextlib import contextmanager
 
 @contextmanager
 def faster_imports() -> Iterator[None]:
-    """Suspend le ramasse-miettes : pendant les imports il ne trouve rien et coûte un dixième du temps."""
+    """Suspend le ramasse-miettes : pendant les imports il ne trouve rien et coûte un dixième du temps.
+
+    S'il l'était déjà, il le reste : ces blocs s'emboîtent.
+    """
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def import_modules(*names: str) -> None:

@@ -15,8 +15,8 @@ import psutil
 from mlflow.entities import DatasetInput, Run
 from mlflow.utils import autologging_utils
 
-from atelier.machine.errors import StudentMistake
 from atelier.mlflow.store import Store, run_url
+from atelier.sandbox.mistakes import StudentMistake
 
 KATA_TAG, PROCESS_TAG = "atelier.kata", "atelier.process"
 # Pour ses sous-processus, MLflow note dans l'environnement ce qu'on lui a dit : le test suivant en hériterait.

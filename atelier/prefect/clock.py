@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from atelier.machine.errors import StudentMistake
+from atelier.sandbox.mistakes import StudentMistake
 
 real_sleep = time.sleep
 # Quand SQLite est occupé, le client HTTP de Prefect attend deux secondes d'ordinaire. Ici : souvent, et peu de temps.

@@ -14,8 +14,9 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowFilter, FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import State, TaskRun
 
-from atelier.machine.errors import EnvironmentProblem, StudentMistake, text_of
+from atelier.machine.errors import EnvironmentProblem, text_of
 from atelier.prefect.clock import real_sleep
+from atelier.sandbox.mistakes import StudentMistake
 
 RECORDING_SECONDS = 10.0  # moins que le délai d'un test : la panne du serveur n'est pas celle de l'étudiant
 POLL_SECONDS = 0.03  # plus souvent, les lectures ralentiraient le serveur qui enregistre

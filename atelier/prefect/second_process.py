@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from atelier.exercise.kata import KataSource
-from atelier.machine.errors import EnvironmentProblem, StudentMistake
+from atelier.machine.errors import EnvironmentProblem
 from atelier.prefect.server import Server
 from atelier.prefect.session import connected
 from atelier.sandbox.guard import Guard
 from atelier.sandbox.loader import loaded_module
+from atelier.sandbox.mistakes import StudentMistake
 
 if TYPE_CHECKING:
     from atelier.prefect.probe import RunRecord
@@ -81,8 +82,8 @@ class SecondProcess:
                 got="cet autre processus ne répond pas",
                 path=job.source.path,
             )
-        if isinstance(answer, _Mistake):
-            raise StudentMistake(answer.expected, answer.got, answer.path, answer.line)
+        if isinstance(answer, StudentMistake):
+            raise answer
         return answer
 
     def close(self) -> None:
@@ -126,16 +127,6 @@ class SecondProcess:
         self._connection.close()
 
 
-@dataclass(frozen=True)
-class _Mistake:
-    """Une `StudentMistake` qui voyage d'un processus à l'autre."""
-
-    expected: str
-    got: str
-    path: Path | str | None = None
-    line: int | None = None
-
-
 def _may_fork() -> bool:
     """Dit si un `fork` est sûr : sous Linux, sans autre thread que l'alarme de pytest-timeout, qui ne fait rien."""
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
@@ -170,16 +161,16 @@ def _go_quiet() -> None:
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - ouvert jusqu'à la fin du processus
 
 
-def _answer(job: Job) -> "RunRecord | _Mistake":
+def _answer(job: Job) -> "RunRecord | StudentMistake":
     guard = Guard({str(job.source.path)}.__contains__, lambda mistake: None, RUN_SECONDS)
     try:
         with guard.no_exit(), guard.watching():
             return _portable(_run(job))
     except StudentMistake as mistake:
-        return _Mistake(mistake.expected, mistake.got, mistake.path, mistake.line)
+        return mistake
     except (Exception, SystemExit) as error:
         got = f"{type(error).__name__} : {str(error)[:200]}"
-        return _Mistake("le même code, qui s'exécute aussi dans un autre processus", got, job.source.path)
+        return StudentMistake("le même code, qui s'exécute aussi dans un autre processus", got, job.source.path)
 
 
 def _run(job: Job) -> "RunRecord":

@@ -1,24 +1,20 @@
 """Discord et Slack, sur cette machine : un vrai serveur HTTP qui reçoit leurs webhooks et garde les messages."""
 
-import contextlib
-import http.server
-import itertools
 import json
 import math
 import os
 import re
 import select
 import socket
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from atelier.machine.env_file import setting
+from atelier.props.scripted_server import Reply, Request, ScriptedServer, Silence, repeating_last
 
 DISCORD, SLACK = "Discord", "Slack"
 VARIABLES = {DISCORD: "DISCORD_WEBHOOK_URL", SLACK: "SLACK_WEBHOOK_URL"}
@@ -72,7 +68,7 @@ class Message:
         return "\n".join(filter(None, lines))
 
 
-class ChatServer:
+class ChatServer(ScriptedServer):
     """Répond à chaque webhook par la réponse suivante du scénario de son service, la dernière se répétant.
 
     Une réponse est un code HTTP d'erreur, un `TooMany` ou un de ces mots : `OK` (le message est accepté, s'il respecte
@@ -82,9 +78,7 @@ class ChatServer:
     """
 
     def __init__(self) -> None:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.chat = self
-        self._server.closing = threading.Event()
+        super().__init__()
         self._unanswered: set[tuple[str, int]] = set()
         self.play()
 
@@ -94,17 +88,11 @@ class ChatServer:
         self.refusals: list[str] = []
         self.requests: list[str] = []
         self.silences: list[float] = []
-        self._answers = {DISCORD: _repeating_last(discord), SLACK: _repeating_last(slack)}
+        self._answers = {DISCORD: repeating_last(discord), SLACK: repeating_last(slack)}
 
     def address(self, service: str) -> str:
         """L'adresse secrète où poster."""
-        return f"http://127.0.0.1:{self._server.server_port}{PATHS[service]}"
-
-    def stop(self) -> None:
-        """Cesse de répondre : toute connexion est refusée."""
-        self._server.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        return f"{self.root}{PATHS[service]}"
 
     @contextmanager
     def expiring_timeouts(self) -> Iterator["ChatServer"]:
@@ -115,7 +103,7 @@ class ChatServer:
         recv_into = socket.socket.recv_into
 
         def expiring_recv_into(client: socket.socket, *arguments: Any) -> int:
-            while self._is_peer_of(client) and not select.select([client], [], [], 0.005)[0]:
+            while self.is_peer_of(client) and not select.select([client], [], [], 0.005)[0]:
                 if client.getsockname() in self._unanswered:
                     timeout = client.gettimeout()
                     self.silences.append(math.inf if timeout is None else timeout)
@@ -125,34 +113,35 @@ class ChatServer:
         with patch.object(socket.socket, "recv_into", expiring_recv_into):
             yield self
 
-    def receive(self, service: str, body: bytes, client: tuple[str, int]) -> Answer:
-        """La réponse à la requête qui vient d'arriver."""
+    def respond(self, request: Request) -> Reply | Silence:
+        """La réponse du service à qui l'on écrit, ou 404 à une autre adresse."""
+        address = urlsplit(request.path)
+        service = next((name for name, known in PATHS.items() if known == address.path), None)
+        if service is None:
+            return Reply(404, "<h1>404</h1>")
+        answer = self._received(service, request)
+        if answer in (DROP, SLOW):
+            return Silence(SLOW_SECONDS if answer == SLOW else 0)
+        if isinstance(answer, TooMany):
+            return _too_many(service, answer)
+        if isinstance(answer, int):
+            return Reply(answer, f"<h1>{answer}</h1>")
+        if service == DISCORD:
+            return Reply(200 if "wait=" in address.query else 204, '{"id": "1"}', "application/json")
+        return Reply(200, "ok")
+
+    def _received(self, service: str, request: Request) -> Answer:
         self.requests.append(service)
         answer = next(self._answers[service])
         if answer == SLOW:
-            self._unanswered.add(client)
+            self._unanswered.add(request.client)
         if answer == OK:
-            payload = _json_object(body)
+            payload = _json_object(request.body)
             if objection := _objection(service, payload):
                 self.refusals.append(objection)
                 return 400
             self.messages.append(Message(service, payload))
         return answer
-
-    def __enter__(self) -> "ChatServer":
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _is_peer_of(self, client: socket.socket) -> bool:
-        try:
-            return client.getpeername() == self._server.server_address
-        except OSError:
-            return False
 
 
 @contextmanager
@@ -174,64 +163,13 @@ def visible_messages() -> Iterator[None]:
         print("\nPersonne n'a rien reçu : aucun hook n'est branché, ou il a échoué (voir le journal).")
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    chat: ChatServer
-    closing: threading.Event
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        path = urlsplit(self.path)
-        service = next((name for name, known in PATHS.items() if known == path.path), None)
-        if service is None:
-            self._reply(404, "<h1>404</h1>", "text/html")
-            return
-        answer = self.server.chat.receive(service, body, self.client_address)
-        if answer == DROP:
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
-            self.close_connection = True
-        elif answer == SLOW:
-            self.server.closing.wait(SLOW_SECONDS)
-            self.close_connection = True
-        elif isinstance(answer, TooMany):
-            self._reply_too_many(service, answer)
-        elif isinstance(answer, int):
-            self._reply(answer, f"<h1>{answer}</h1>", "text/html")
-        elif service == DISCORD:
-            self._reply(200 if "wait=" in path.query else 204, '{"id": "1"}', "application/json")
-        else:
-            self._reply(200, "ok", "text/html")
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Ne journalise rien : l'étudiant lit déjà les messages de ses tests."""
-
-    def _reply_too_many(self, service: str, answer: TooMany) -> None:
-        headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
-        if service == DISCORD:
-            # `Via` : le vrai Discord est derrière un mandataire, et discord-webhook s'y fie.
-            headers["Via"] = "1.1 discord"
-            body = json.dumps({"message": "You are being rate limited.", "retry_after": answer.retry_after})
-            self._reply(429, body, "application/json", **headers)
-        else:
-            self._reply(429, "rate_limited", "text/html", **headers)
-
-    def _reply(self, status: int, body: str, content_type: str, **headers: str) -> None:
-        content = b"" if status == 204 else body.encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": content_type, "Content-Length": str(len(content)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-
-def _repeating_last(script: Iterable[Answer]) -> Iterator[Answer]:
-    answers = list(script)
-    return itertools.chain(answers, itertools.repeat(answers[-1]))
+def _too_many(service: str, answer: TooMany) -> Reply:
+    headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
+    if service == SLACK:
+        return Reply(429, "rate_limited", headers=headers)
+    body = json.dumps({"message": "You are being rate limited.", "retry_after": answer.retry_after})
+    # `Via` : le vrai Discord est derrière un mandataire, et discord-webhook s'y fie.
+    return Reply(429, body, "application/json", {**headers, "Via": "1.1 discord"})
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

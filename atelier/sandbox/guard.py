@@ -1,28 +1,34 @@
 """Rend la main quoi que fasse le code d'un étudiant : boucle sans fin, `os._exit`, thread oublié.
 
-Sous Linux et macOS, une alarme interrompt le thread principal, même bloqué. Windows n'a pas d'alarme : un
-thread de garde y interrompt les boucles en Python, et pytest-timeout reste le dernier recours.
+Ce module dit ce qui est une faute, et laquelle ; `interruption.py` sait interrompre. Là où il n'y a pas d'alarme,
+pytest-timeout reste le dernier recours.
 """
 
 import builtins
-import ctypes
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic, sleep
-from types import FrameType, TracebackType
+from time import monotonic
+from types import FrameType
 
-from _pytest.outcomes import Exit, OutcomeException
+import pytest
 
-from atelier.machine.errors import EndlessCode, Interruption, StudentMistake
+from atelier.sandbox.interruption import alarm, has_alarm, keyboard, number_lines, outlives, raise_in, watchdog
+from atelier.sandbox.mistakes import EndlessCode, Interruption, StudentMistake
 
-RING_EVERY_SECONDS = 1.0
 # Un code qui avale dix interruptions de suite ne rendra jamais la main : il faut quitter.
 RINGS_BEFORE_EXIT = 10
 THREAD_GRACE_SECONDS = 0.3
+# Ce par quoi pytest s'arrête, ou saute un test.
+STOPS_PYTEST = (
+    KeyboardInterrupt,
+    pytest.exit.Exception,
+    pytest.fail.Exception,
+    pytest.skip.Exception,
+    pytest.xfail.Exception,
+)
 Place = tuple[str, int]
 
 
@@ -71,10 +77,10 @@ class Guard:
             return
         self._watching, self._mistake, self._allowed = True, None, seconds or self._seconds
         try:
-            with _keyboard(self._interrupt_threads) as pressed, self._no_leftover_thread(), self._deadline():
+            with keyboard(self._interrupt_threads) as pressed, self._no_leftover_thread(), self._deadline():
                 yield
         except BaseException as error:
-            _number_lines(error)
+            number_lines(error)
             self._raise_mistake(error, interrupted=pressed())
             raise
         finally:
@@ -109,7 +115,7 @@ class Guard:
             self._interrupt_threads()
             return True
 
-        with _alarm(self._allowed, ring) if _has_alarm() else _watchdog(self._allowed, ring):
+        with alarm(self._allowed, ring) if has_alarm() else watchdog(self._allowed, ring):
             yield
 
     @contextmanager
@@ -140,7 +146,7 @@ class Guard:
 
     def _disguised_exit(self, error: BaseException | None) -> StudentMistake | None:
         """La faute d'un code qui lève ce par quoi pytest s'arrête, ou saute un test."""
-        if not isinstance(error, KeyboardInterrupt | OutcomeException | Exit) or self._is_debugging():
+        if not isinstance(error, STOPS_PYTEST) or self._is_debugging():
             return None  # c'est aussi ainsi que l'on quitte pdb
         traceback, place = error.__traceback__, None
         while traceback:
@@ -173,16 +179,16 @@ class Guard:
         until = monotonic() + THREAD_GRACE_SECONDS
         for thread in threads:
             place = self._place_of(thread) or started.get(thread)
-            if place and _outlives(thread, until):
+            if place and outlives(thread, until):
                 got = f"le thread « {thread.name} » tourne encore"
                 self._blame(expected="un test qui finit sans rien laisser derrière lui", got=got, place=place)
                 self._abandoned.add(thread.ident)
-                _raise_in(thread)
+                raise_in(thread)
 
     def _interrupt_threads(self) -> None:
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and self._place_of(thread):
-                _raise_in(thread)
+                raise_in(thread)
 
     def _give_up(self) -> None:
         self._last_words(self._mistake)
@@ -203,106 +209,6 @@ class Guard:
         return frame.f_code.co_filename, frame.f_lineno
 
 
-def _number_lines(error: BaseException | None) -> None:
-    """Numérote chaque ligne de la trace : une alarme interrompt aussi ce qui n'a pas de numéro, et pytest en exige."""
-    seen = set()  # une exception peut être sa propre cause
-    while error and id(error) not in seen:
-        seen.add(id(error))
-        entries = []
-        entry = error.__traceback__
-        while entry:
-            entries.append(entry)
-            entry = entry.tb_next
-        if any(entry.tb_lineno is None for entry in entries):
-            numbered = None
-            for entry in reversed(entries):
-                line = entry.tb_lineno or entry.tb_frame.f_code.co_firstlineno
-                numbered = TracebackType(numbered, entry.tb_frame, entry.tb_lasti, line)
-            error.__traceback__ = numbered
-        error = error.__cause__ or error.__context__
-
-
-def _has_alarm() -> bool:
-    return hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
-
-
-@contextmanager
-def _alarm(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
-    """Sonne, dans ce thread, au bout de `seconds` puis chaque seconde ; l'interrompt si `ring` le veut."""
-    over = False
-
-    def on_alarm(signum: int, frame: FrameType | None) -> None:
-        if not over and ring():
-            raise Interruption("délai dépassé")
-
-    previous = signal.signal(signal.SIGALRM, on_alarm)
-    signal.setitimer(signal.ITIMER_REAL, seconds, RING_EVERY_SECONDS)
-    try:
-        try:
-            yield
-        finally:
-            # D'abord ceci, en une instruction : une sonnerie pendant le rangement l'empêcherait d'aboutir.
-            over = True
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
-
-
-@contextmanager
-def _watchdog(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
-    """De même, là où il n'y a pas d'alarme : un autre thread sonne."""
-    watched = threading.current_thread()
-    over, ringing = threading.Event(), threading.Lock()
-
-    def watch() -> None:
-        delay = seconds
-        while not over.wait(delay):
-            with ringing:
-                if not over.is_set() and ring():
-                    _raise_in(watched)
-            delay = RING_EVERY_SECONDS
-
-    threading.Thread(target=watch, name="atelier-watchdog", daemon=True).start()
-    try:
-        yield
-    finally:
-        try:
-            over.set()
-            with ringing:
-                _raise_in(watched, None)  # une sonnerie arrivée trop tard
-        finally:
-            over.set()
-
-
-@contextmanager
-def _keyboard(interrupt_threads: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Distingue un vrai Ctrl-C d'un `KeyboardInterrupt` que le code lève lui-même, et l'étend à ses threads."""
-    presses = 0
-
-    def on_press(signum: int, frame: FrameType | None) -> None:
-        nonlocal presses
-        presses += 1
-        interrupt_threads()
-        raise KeyboardInterrupt
-
-    ours = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGINT, on_press) if ours else None
-    try:
-        yield lambda: presses > 0
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, previous)
-
-
-def _outlives(thread: threading.Thread, until: float) -> bool:
-    """Attend la fin du thread ; une fois interrompus, `join` et `is_alive` de Python 3.11 le croient fini."""
-    while thread.ident in sys._current_frames():
-        if monotonic() > until:
-            return True
-        sleep(0.01)
-    return False
-
-
 @contextmanager
 def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
     # Pas `unittest.mock` : l'importer coûterait plus que tout ce que pytest fait avant le premier test.
@@ -312,8 +218,3 @@ def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, original)
-
-
-def _raise_in(thread: threading.Thread, error: type[BaseException] | None = Interruption) -> None:
-    target = ctypes.c_ulong(thread.ident or 0)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(error) if error else None)

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import ModuleType
 
 from atelier.exercise.kata import KataSource
-from atelier.machine.errors import REINSTALL, EnvironmentProblem, StudentMistake
-from atelier.machine.paths import ROOT, shown
+from atelier.machine.errors import REINSTALL, EnvironmentProblem
+from atelier.machine.packages import locked
+from atelier.machine.paths import shown
+from atelier.sandbox.mistakes import StudentMistake
 
 _counter = itertools.count()
 # Là où le nom à importer n'est pas celui du paquet à installer.
@@ -162,7 +164,5 @@ def line_in(error: BaseException, path: Path | str) -> int | None:
 
 def _workshop_packages() -> dict[str, str]:
     """Les paquets du verrou, par le nom sous lequel on les importe."""
-    lock = ROOT / "requirements.lock"
-    text = lock.read_text(encoding="utf-8") if lock.exists() else ""
-    names = re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*\])?==", text, flags=re.MULTILINE)
+    names = [re.split(r"[\[=]", entry, maxsplit=1)[0] for entry in locked()]
     return {IMPORTED_AS.get(name, name.replace("-", "_")): name for name in names}

@@ -17,10 +17,10 @@ from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Scheduled, State
 
-from atelier.machine.errors import StudentMistake
 from atelier.machine.paths import ROOT
 from atelier.prefect.clock import real_sleep
 from atelier.prefect.settings import POOL
+from atelier.sandbox.mistakes import StudentMistake
 from atelier.stack.worker import require_worker
 
 TAG = "atelier"

@@ -19,8 +19,8 @@ from prefect.server.schemas import schedules
 from prefect.states import Pending
 
 from atelier.feedback.verdict import explain
-from atelier.machine.errors import StudentMistake
 from atelier.props.properties import property_of_function
+from atelier.sandbox.mistakes import StudentMistake
 from atelier.stack.deployments import TAG, TemporaryDeployments
 from atelier.stack.services import POOL
 

@@ -15,8 +15,8 @@ import pytest
 from atelier import churn
 from atelier.dagster.errors import told
 from atelier.dagster.probe import Probe
-from atelier.machine.errors import StudentMistake
 from atelier.mlflow.store import connected, new_store
+from atelier.sandbox.mistakes import StudentMistake
 from tests.helpers.katas import ROOT
 
 FOLDER = "08_assets"

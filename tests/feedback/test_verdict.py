@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from atelier.exercise.kata import KataSource
 from atelier.feedback.verdict import Outcome, Verdict, explain, judge
-from atelier.machine.errors import EnvironmentProblem, Interruption, StudentMistake
+from atelier.machine.errors import EnvironmentProblem
+from atelier.sandbox.mistakes import Interruption, StudentMistake
 
 RULE = "Deux pannes n'empêchent pas d'aboutir"
 LONGEST_LINE = 120

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from atelier import churn
 from atelier.mlflow.store import connected, new_store
-from atelier.notebook.checks import RULES, check
+from atelier.notebook.mlflow_transition import check, exercises
 from tests.helpers.katas import ROOT
 
 SOURCE = ROOT / "solutions" / "notebooks" / "01b_mlflow_transition.py"
@@ -227,5 +227,5 @@ def test_every_todo_has_rules() -> None:
     """Chaque TODO de la source a ses règles, et chacune a un énoncé."""
     todos = {number for number in range(1, 10) if f"# TODO {number} :" in SOURCE.read_text(encoding="utf-8")}
 
-    assert todos == {rule.todo for rule in RULES} == {wrong[0] for wrong in WRONG}
-    assert [] == [rule for rule in RULES if not rule.text]
+    assert todos == {rule.todo for rule in exercises.rules} == {wrong[0] for wrong in WRONG}
+    assert [] == [rule for rule in exercises.rules if not rule.text]

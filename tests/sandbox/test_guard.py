@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from atelier.machine.errors import Interruption, StudentMistake
 from atelier.sandbox import guard
 from atelier.sandbox.guard import Guard
+from atelier.sandbox.mistakes import Interruption, StudentMistake
 from tests.helpers import toy as kata
 from tests.helpers.toy import Toy, toy
 
@@ -233,7 +233,7 @@ def one():
 @pytest.mark.parametrize("alarm", ["", "import signal; del signal.SIGALRM"], ids=["alarm", "watchdog"])
 def test_code_that_swallows_interruptions_ends_the_session(launch: Callable[..., Ending], alarm: str) -> None:
     """Le seul code que l'on n'arrête pas finit avec pytest : un verdict court, sa ligne, le code 1."""
-    fast = "from atelier.sandbox import guard; guard.RING_EVERY_SECONDS = 0.1"
+    fast = "from atelier.sandbox import interruption; interruption.RING_EVERY_SECONDS = 0.1"
     ending = launch(SWALLOWING, f"{alarm}\n{fast}", "-o", "kata_deadline=0.5")
 
     verdict = ending.output.partition("à corriger")[2]

@@ -1,0 +1,39 @@
+"""Ce que l'atelier emprunte à pytest sans que pytest le promette : ici, et nulle part ailleurs.
+
+Un test en vérifie chaque emprunt : une nouvelle version de pytest se lit là d'abord.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from _pytest._code.code import TerminalRepr
+from _pytest._io import TerminalWriter
+from _pytest.assertion import util
+
+__all__ = ["TerminalRepr", "TerminalWriter", "release_streams", "silence_short_summary", "without_diff"]
+
+
+@contextmanager
+def without_diff() -> Iterator[None]:
+    """Empêche pytest de calculer un diff : un test de kata dit lui-même ce qui diffère.
+
+    Entier avec `-vv` ou quand `CI` est défini, ce diff durerait des minutes sur une image, et le délai accuserait
+    l'étudiant.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(util, "_reprcompare", None)
+        patch.setattr(util, "_config", None)  # sans quoi `-vv` écrit les deux valeurs en entier
+        yield
+
+
+def release_streams(config: pytest.Config) -> None:
+    """Rend le clavier et l'écran à qui en a besoin tout de suite : un débogueur, de derniers mots."""
+    if capture := config.pluginmanager.getplugin("capturemanager"):
+        capture.suspend_global_capture(in_=True)
+
+
+def silence_short_summary(config: pytest.Config) -> None:
+    """Retire le résumé des échecs : il répéterait les verdicts."""
+    if terminal := config.pluginmanager.getplugin("terminalreporter"):
+        terminal.reportchars = ""

@@ -1,0 +1,125 @@
+"""La mécanique de l'interruption : une alarme, un thread de garde, Ctrl-C, une exception levée dans un autre thread.
+
+Sous Linux et macOS, une alarme interrompt le thread principal, même bloqué. Windows n'a pas d'alarme : un thread de
+garde y interrompt les boucles en Python.
+"""
+
+import ctypes
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+from types import FrameType, TracebackType
+
+from atelier.sandbox.mistakes import Interruption
+
+RING_EVERY_SECONDS = 1.0
+
+
+def number_lines(error: BaseException | None) -> None:
+    """Numérote chaque ligne de la trace : une alarme interrompt aussi ce qui n'a pas de numéro, et pytest en exige."""
+    seen = set()  # une exception peut être sa propre cause
+    while error and id(error) not in seen:
+        seen.add(id(error))
+        entries = []
+        entry = error.__traceback__
+        while entry:
+            entries.append(entry)
+            entry = entry.tb_next
+        if any(entry.tb_lineno is None for entry in entries):
+            numbered = None
+            for entry in reversed(entries):
+                line = entry.tb_lineno or entry.tb_frame.f_code.co_firstlineno
+                numbered = TracebackType(numbered, entry.tb_frame, entry.tb_lasti, line)
+            error.__traceback__ = numbered
+        error = error.__cause__ or error.__context__
+
+
+def has_alarm() -> bool:
+    """Dit si ce système et ce thread ont une alarme."""
+    return hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def alarm(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
+    """Sonne, dans ce thread, au bout de `seconds` puis chaque seconde ; l'interrompt si `ring` le veut."""
+    over = False
+
+    def on_alarm(signum: int, frame: FrameType | None) -> None:
+        if not over and ring():
+            raise Interruption("délai dépassé")
+
+    previous = signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, seconds, RING_EVERY_SECONDS)
+    try:
+        try:
+            yield
+        finally:
+            # D'abord ceci, en une instruction : une sonnerie pendant le rangement l'empêcherait d'aboutir.
+            over = True
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@contextmanager
+def watchdog(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
+    """De même, là où il n'y a pas d'alarme : un autre thread sonne."""
+    watched = threading.current_thread()
+    over, ringing = threading.Event(), threading.Lock()
+
+    def watch() -> None:
+        delay = seconds
+        while not over.wait(delay):
+            with ringing:
+                if not over.is_set() and ring():
+                    raise_in(watched)
+            delay = RING_EVERY_SECONDS
+
+    threading.Thread(target=watch, name="atelier-watchdog", daemon=True).start()
+    try:
+        yield
+    finally:
+        try:
+            over.set()
+            with ringing:
+                raise_in(watched, None)  # une sonnerie arrivée trop tard
+        finally:
+            over.set()
+
+
+@contextmanager
+def keyboard(interrupt_threads: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Distingue un vrai Ctrl-C d'un `KeyboardInterrupt` que le code lève lui-même, et l'étend à ses threads."""
+    presses = 0
+
+    def on_press(signum: int, frame: FrameType | None) -> None:
+        nonlocal presses
+        presses += 1
+        interrupt_threads()
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGINT, on_press) if ours else None
+    try:
+        yield lambda: presses > 0
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, previous)
+
+
+def outlives(thread: threading.Thread, until: float) -> bool:
+    """Attend la fin du thread ; une fois interrompus, `join` et `is_alive` de Python 3.11 le croient fini."""
+    while thread.ident in sys._current_frames():
+        if monotonic() > until:
+            return True
+        sleep(0.01)
+    return False
+
+
+def raise_in(thread: threading.Thread, error: type[BaseException] | None = Interruption) -> None:
+    """Lève cette erreur dans un autre thread, dès qu'il exécute du Python ; sans erreur, annule celle qui attend."""
+    target = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(error) if error else None)
