@@ -74,8 +74,8 @@ slides: $(READY) ## construire les slides de l'enseignant, dans build/slides/ (d
 solutions-branch: $(READY) ## refaire la branche `solutions` : main, plus un commit où tout est résolu
 	@$(BIN)/python -m atelier.authoring.solutions_branch $(ARGS)
 
-lint: $(READY) ## relire le code avec ruff
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: $(READY) ## relire le code avec ruff, et l'ordre des pièces avec import-linter
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-logo
 
 spelling: $(READY) ## relire l'orthographe de ce que l'on donne à lire (demande hunspell)
 	@$(BIN)/python -m tools.spelling

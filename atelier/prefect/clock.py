@@ -95,14 +95,6 @@ def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]
     async def engine_sleep_async(seconds: float) -> None:
         engine_sleep(seconds)
 
-    def student_sleep(seconds: float) -> None:
-        caller = sys._getframe(1)
-        by_student = is_student_code(caller.f_code.co_filename)
-        if by_student or caller.f_globals.get("__name__") in WAITING_FOR_STUDENT:
-            clock.sleep(seconds, by_prefect=False)
-        else:
-            real_sleep(seconds)
-
     with (
         patch.object(prefect.types._datetime, "now", now),
         patch.object(prefect.states, "now", now),
@@ -110,9 +102,23 @@ def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]
         patch.object(prefect.task_engine, "anyio", _Replaced(prefect.task_engine.anyio, sleep=engine_sleep_async)),
         patch.object(prefect.utilities.engine, "time", _Replaced(time, sleep=_refuse_flow_wait)),
         patch.object(prefect.client.base, "time", _Replaced(time, sleep=_client_sleep)),
-        patch.object(time, "sleep", student_sleep),
+        patch.object(time, "sleep", _sleep_of(clock, is_student_code)),
     ):
         yield clock
+
+
+def _sleep_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[[float], None]:
+    """Le `time.sleep` de tous : simulé pour l'étudiant et pour ce qui attend à sa demande, réel pour les autres."""
+
+    def sleep(seconds: float) -> None:
+        caller = sys._getframe(1)
+        by_student = is_student_code(caller.f_code.co_filename)
+        if by_student or caller.f_globals.get("__name__") in WAITING_FOR_STUDENT:
+            clock.sleep(seconds, by_prefect=False)
+        else:
+            real_sleep(seconds)
+
+    return sleep
 
 
 class _Replaced:
