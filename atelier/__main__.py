@@ -190,10 +190,13 @@ def _undeploy() -> int:
     from atelier.stack.deployments import remove_workshop_deployments
 
     with connected(server, results()), get_client(sync_client=True) as client:
-        names = remove_workshop_deployments(client)
-    for name in names:
+        removal = remove_workshop_deployments(client)
+    for name in removal.names:
         print(f"  {name} : retiré")
-    print("Plus rien ne partira tout seul." if names else "Rien à retirer.")
+    print("Plus rien ne partira tout seul." if removal.names else "Rien à retirer.")
+    if removal.others:
+        plural = "s" if removal.others > 1 else ""
+        print(f"Laissé à d'autres, sur ce serveur : {removal.others} deployment{plural} de l'atelier.")
     return 0
 
 

@@ -149,11 +149,9 @@ def _deployments(_client: "SyncPrefectClient") -> "TemporaryDeployments":
 
 
 @pytest.fixture
-def deployments(
-    _deployments: "TemporaryDeployments", request: pytest.FixtureRequest
-) -> "Iterator[TemporaryDeployments]":
+def deployments(_deployments: "TemporaryDeployments") -> "Iterator[TemporaryDeployments]":
     """Le serveur vu de ses deployments ; ceux que le test y met sont retirés à la fin, quoi qu'il arrive."""
-    with _deployments.removed_afterwards(request.node.stash[SOURCE].module):
+    with _deployments.removed_afterwards():
         yield _deployments
 
 

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from atelier.machine.addresses import browser_url
 from atelier.machine.errors import EnvironmentProblem
+from atelier.prefect import own_deployments
 from atelier.prefect.server import Server, ensure_server
 from atelier.prefect.settings import home, results
 
@@ -64,6 +65,6 @@ def workshop_server() -> Iterator[None]:
         server = ensure_server()
     except EnvironmentProblem as problem:
         raise SystemExit(f"{problem}\nPour réparer : {problem.repair}") from problem
-    with connected(server, results()):
+    with connected(server, results()), own_deployments.noted():
         yield
     print(f"Vos runs : {browser_url(server.url)}/runs")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -17,7 +18,9 @@ from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Scheduled, State
 
+from atelier.machine.addresses import is_local
 from atelier.machine.paths import ROOT
+from atelier.prefect import own_deployments
 from atelier.prefect.clock import real_sleep
 from atelier.prefect.settings import POOL
 from atelier.sandbox.mistakes import StudentMistake
@@ -30,12 +33,22 @@ RUN_SECONDS = 90.0
 POLL_SECONDS = 0.2
 
 
-def remove_workshop_deployments(client: SyncPrefectClient) -> list[str]:
-    """Retire les deployments de l'atelier, avec leurs runs prévus ; rend leurs noms."""
-    ours = [deployment for deployment in _all(client) if _is_ours(deployment)]
+@dataclass(frozen=True)
+class Removal:
+    """Ce que `make undeploy` a retiré, et combien de deployments de l'atelier restent, qui ne viennent pas d'ici."""
+
+    names: list[str]
+    others: int
+
+
+def remove_workshop_deployments(client: SyncPrefectClient) -> Removal:
+    """Retire les deployments de l'atelier qui viennent d'ici, avec leurs runs prévus ; ceux des autres restent."""
+    noted = own_deployments.known()
+    found = [deployment for deployment in _all(client) if deployment.id in noted or _is_of_workshop(deployment)]
+    ours = [deployment for deployment in found if _is_ours(deployment, client, noted)]
     names = [f"{client.read_flow(deployment.flow_id).name}/{deployment.name}" for deployment in ours]
-    _delete(client, ours)
-    return sorted(names)
+    _delete(client, [deployment.id for deployment in ours])
+    return Removal(sorted(names), len(found) - len(ours))
 
 
 class TemporaryDeployments:
@@ -44,20 +57,19 @@ class TemporaryDeployments:
     def __init__(self, client: SyncPrefectClient) -> None:
         self.environment = f"test-{uuid4().hex[:8]}"
         self._client = client
-        self._known = {deployment.id for deployment in _all(client)}
 
     @contextmanager
-    def removed_afterwards(self, module: str) -> Iterator["TemporaryDeployments"]:
-        """Retire ensuite ce que ce module a déployé, sous quelque nom que ce soit, et ses runs jamais partis."""
-        try:
-            yield self
-        finally:
-            ours = [found for found in _all(self._client) if _file(found) == f"{module}.py"]
-            new = [deployment for deployment in ours if deployment.id not in self._known]
-            for run in self._runs_of([deployment.id for deployment in new]):
-                if run.start_time is None:
-                    self._client.delete_flow_run(run.id)
-            _delete(self._client, new)
+    def removed_afterwards(self) -> Iterator["TemporaryDeployments"]:
+        """Retire ensuite ce que le test a créé, sous quelque nom que ce soit, et les runs jamais partis.
+
+        Rien d'autre : sur un serveur partagé, d'autres déploient pendant ce temps, et le même fichier. On ne peut pas
+        suivre un sous-processus : de ce qu'il crée, seul ce qui porte le nom de l'environnement est retiré.
+        """
+        with own_deployments.noted() as created:
+            try:
+                yield self
+            finally:
+                self._remove(created | {deployment.id for deployment in self._here()})
 
     def apply(self, deployment: RunnerDeployment) -> UUID:
         """Enregistre ce deployment, sans work pool : aucun worker ne prendra ses runs."""
@@ -73,9 +85,7 @@ class TemporaryDeployments:
 
     def deployed(self) -> dict[str, DeploymentResponse]:
         """Les deployments de cet environnement, par nom de flow."""
-        here = DeploymentFilter(name={"any_": [self.environment]})
-        found = self._client.read_deployments(deployment_filter=here)
-        return {self._client.read_flow(deployment.flow_id).name: deployment for deployment in found}
+        return {self._client.read_flow(deployment.flow_id).name: deployment for deployment in self._here()}
 
     def read(self, deployment: UUID) -> DeploymentResponse:
         """Ce deployment, tel que le serveur le connaît."""
@@ -111,8 +121,17 @@ class TemporaryDeployments:
                 raise StudentMistake(f"des runs finis en moins de {RUN_SECONDS:.0f} s", f"des runs {states}")
             real_sleep(POLL_SECONDS)
 
-    def _runs_of(self, deployments: list[UUID]) -> list[FlowRun]:
-        return self._client.read_flow_runs(deployment_filter=DeploymentFilter(id={"any_": deployments}))
+    def _here(self) -> list[DeploymentResponse]:
+        return self._client.read_deployments(deployment_filter=DeploymentFilter(name={"any_": [self.environment]}))
+
+    def _remove(self, deployments: set[UUID]) -> None:
+        for run in self._runs_of(deployments):
+            if run.start_time is None:
+                self._client.delete_flow_run(run.id)
+        _delete(self._client, deployments)
+
+    def _runs_of(self, deployments: Iterable[UUID]) -> list[FlowRun]:
+        return self._client.read_flow_runs(deployment_filter=DeploymentFilter(id={"any_": list(deployments)}))
 
 
 def _all(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
@@ -132,10 +151,26 @@ def _reason(error: DeploymentApplyError) -> str:
     return "; ".join(str(problem.get("msg", problem)) for problem in problems) or str(error)
 
 
-def _is_ours(deployment: DeploymentResponse) -> bool:
+def _is_of_workshop(deployment: DeploymentResponse) -> bool:
     # Un tag oublié ne doit pas rendre un deployment éternel.
     katas = {file.name for file in (ROOT / "katas").glob("*/*.py")}
     return TAG in deployment.tags or _file(deployment) in katas
+
+
+def _is_ours(deployment: DeploymentResponse, client: SyncPrefectClient, noted: set[UUID]) -> bool:
+    folder = _folder(deployment)
+    # Sur cette machine, le dossier dit de quelle copie de l'atelier il s'agit, même si un autre l'a redéployé. D'un
+    # serveur d'ailleurs, il ne dit rien : dans une classe, tous les conteneurs ont le même.
+    if is_local(str(client.api_url)) and folder.is_absolute():
+        return folder.is_relative_to(ROOT)
+    return deployment.id in noted
+
+
+def _folder(deployment: DeploymentResponse) -> Path:
+    """Le dossier où le worker trouvera le code ; relatif, il ne dit rien."""
+    steps = [options for step in deployment.pull_steps or [] for options in step.values()]
+    folders = [options["directory"] for options in steps if isinstance(options, dict) and "directory" in options]
+    return Path(folders[0] if folders else deployment.path or "")
 
 
 def _file(deployment: DeploymentResponse) -> str:
@@ -143,7 +178,8 @@ def _file(deployment: DeploymentResponse) -> str:
     return Path((deployment.entrypoint or "").rpartition(":")[0]).name
 
 
-def _delete(client: SyncPrefectClient, deployments: Iterable[DeploymentResponse]) -> None:
+def _delete(client: SyncPrefectClient, deployments: Iterable[UUID]) -> None:
     for deployment in deployments:
         with suppress(ObjectNotFound):
-            client.delete_deployment(deployment.id)
+            client.delete_deployment(deployment)
+        own_deployments.forget(deployment)

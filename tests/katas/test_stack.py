@@ -38,7 +38,7 @@ def idle():
 
 with connected(Server({url!r}, private=False), state_dir()), get_client(sync_client=True) as client:
     deployments.RUN_SECONDS = 1.0
-    with deployments.TemporaryDeployments(client).removed_afterwards("idle") as temporary:
+    with deployments.TemporaryDeployments(client).removed_afterwards() as temporary:
         temporary.wait(temporary.start(temporary.apply(idle.to_deployment(temporary.environment))))
 """
 STACK_SECONDS = 240  # une demi-minute sur une machine au repos, bien plus quand d'autres tests tournent à côté
