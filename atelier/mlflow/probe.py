@@ -11,14 +11,14 @@ from pathlib import Path
 import mlflow
 import mlflow.pyfunc
 import mlflow.tracking.fluent
-import psutil
 from mlflow.entities import DatasetInput, Run
 from mlflow.utils import autologging_utils
 
+from atelier.machine.identity import home_id, is_running, process_id
 from atelier.mlflow.store import Store, run_url
 from atelier.sandbox.mistakes import StudentMistake
 
-KATA_TAG, PROCESS_TAG = "atelier.kata", "atelier.process"
+KATA_TAG, HOME_TAG, PROCESS_TAG = "atelier.kata", "atelier.home", "atelier.process"
 # Pour ses sous-processus, MLflow note dans l'environnement ce qu'on lui a dit : le test suivant en hériterait.
 WRITTEN_BY_MLFLOW = ("MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "MLFLOW_REGISTRY_URI")
 
@@ -149,12 +149,14 @@ class Experiment:
 def new_experiment(folder: str) -> Experiment:
     """Une expérience pour les tests d'un kata ; celles des lancements précédents vont à la corbeille de MLflow."""
     client = mlflow.MlflowClient()
-    for former in client.search_experiments(filter_string=f"tags.`{KATA_TAG}` = '{folder}'"):
+    # Celles des autres, sur un serveur partagé, et celles qui ne disent pas de qui elles sont, restent où elles sont.
+    ours = f"tags.`{KATA_TAG}` = '{folder}' AND tags.`{HOME_TAG}` = '{home_id()}'"
+    for former in client.search_experiments(filter_string=ours):
         # Un autre pytest joue peut-être ce kata en ce moment.
-        if not psutil.pid_exists(int(former.tags.get(PROCESS_TAG, 0))):
+        if not is_running(former.tags[PROCESS_TAG]):
             client.delete_experiment(former.experiment_id)
     name = f"{folder} tests {datetime.now():%Y-%m-%d %H:%M:%S.%f}"
-    tags = {KATA_TAG: folder, PROCESS_TAG: str(os.getpid())}
+    tags = {KATA_TAG: folder, HOME_TAG: home_id(), PROCESS_TAG: process_id()}
     return Experiment(name, client.create_experiment(name, tags=tags), mlflow.get_tracking_uri())
 
 
