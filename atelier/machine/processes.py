@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier.machine.paths import state_dir
+from atelier.machine.until import until
 
 if TYPE_CHECKING:
     import psutil
@@ -191,9 +192,9 @@ def _kill(process: "psutil.Process") -> None:
 
 
 def _wait(group: "Iterable[psutil.Process]", seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while any(map(is_alive, group)) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    for _ in until(seconds):
+        if not any(map(is_alive, group)):
+            return
 
 
 def _detached() -> dict[str, object]:

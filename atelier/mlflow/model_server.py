@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from atelier.machine.errors import REINSTALL, EnvironmentProblem
 from atelier.machine.ports import HOST, free_port
+from atelier.machine.until import until
 from atelier.machine.web import fetch
 
 START_SECONDS = 90
@@ -40,11 +40,11 @@ def model_server(model_uri: str) -> Iterator[str]:
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    for _ in until(START_SECONDS, every=0.1):
+        if process.poll() is not None:
+            break
         if fetch(f"{url}/ping", timeout=1.0) is not None:
             return
-        time.sleep(0.1)
     problem = "s'arrête aussitôt" if process.poll() is not None else f"ne répond pas après {START_SECONDS} s"
     raise EnvironmentProblem(f"`mlflow models serve` {problem}", REINSTALL)
 

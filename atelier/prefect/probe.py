@@ -1,6 +1,5 @@
 """Ce que Prefect a enregistré d'un run : des états et des task runs, relus par l'API du serveur."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from prefect.client.schemas.filters import FlowFilter, FlowRunFilter, TaskRunFil
 from prefect.client.schemas.objects import State, TaskRun
 
 from atelier.machine.errors import EnvironmentProblem, text_of
+from atelier.machine.until import until
 from atelier.prefect.clock import real_sleep
 from atelier.sandbox.mistakes import StudentMistake
 
@@ -132,15 +132,14 @@ class Probe:
         flow run suivant.
         """
         expected = set(self._last)
-        deadline = time.monotonic() + RECORDING_SECONDS
-        while expected:
-            real_sleep(POLL_SECONDS)
+        if not expected:
+            return []
+        real_sleep(POLL_SECONDS)  # tout de suite, rien ne serait encore écrit
+        for _ in until(RECORDING_SECONDS, every=POLL_SECONDS):
             runs = self._client.read_task_runs(task_run_filter=TaskRunFilter(id={"any_": list(expected)}))
             if {run.id for run in runs if self._is_up_to_date(run)} == expected:
                 return runs
-            if time.monotonic() > deadline:
-                raise EnvironmentProblem("le serveur Prefect n'enregistre plus les task runs", "make down && make up")
-        return []
+        raise EnvironmentProblem("le serveur Prefect n'enregistre plus les task runs", "make down && make up")
 
     def _is_up_to_date(self, run: TaskRun) -> bool:
         emitted = self._last[run.id].state

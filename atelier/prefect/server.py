@@ -17,6 +17,7 @@ from atelier.machine.errors import EnvironmentProblem
 from atelier.machine.packages import installed_version
 from atelier.machine.paths import ROOT, shown, state_dir
 from atelier.machine.privacy import without_settings
+from atelier.machine.until import until
 from atelier.machine.web import fetch, fetch_json
 from atelier.prefect import settings
 from atelier.prefect.settings import PREFECT
@@ -85,19 +86,19 @@ def launch_server() -> Server:
 
 def wait_until_ready(server: Server, seconds: float = START_SECONDS) -> None:
     """Attend que le serveur réponde. Lève `EnvironmentProblem` s'il s'arrête ou tarde trop."""
-    deadline = time.monotonic() + seconds
-    while not is_ready(server.url):
+    for _ in until(seconds):
+        if is_ready(server.url):
+            break
         record = _read_record()
         if server.private and (record is None or _process(record) is None):
             raise EnvironmentProblem(
                 f"le serveur Prefect s'est arrêté : {processes.last_log_line(NAME)}", "make down && make up"
             )
-        if time.monotonic() > deadline:
-            raise EnvironmentProblem(
-                f"le serveur Prefect ne répond pas ({server.url}), journal : {shown(processes.log_file(NAME))}",
-                "make down && make up",
-            )
-        time.sleep(0.05)
+    else:
+        raise EnvironmentProblem(
+            f"le serveur Prefect ne répond pas ({server.url}), journal : {shown(processes.log_file(NAME))}",
+            "make down && make up",
+        )
     record = _read_record()
     if record and record.url == server.url and not record.ready:
         _write_record(replace(record, ready=True))

@@ -1,6 +1,5 @@
 """Les deployments de l'atelier : ceux d'un test, qui n'y survivent pas ; ceux d'un étudiant, retirés d'une commande."""
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from prefect.states import Scheduled, State
 
 from atelier.machine.addresses import is_local
 from atelier.machine.paths import ROOT
+from atelier.machine.until import until
 from atelier.prefect import own_deployments
-from atelier.prefect.clock import real_sleep
 from atelier.prefect.settings import POOL
 from atelier.sandbox.mistakes import StudentMistake
 from atelier.stack.worker import require_worker
@@ -110,16 +109,13 @@ class TemporaryDeployments:
     def wait(self, *runs: FlowRun) -> list[FlowRun]:
         """Attend que le worker en ait fini avec ces runs, et les rend ; la durée est bornée, la raison dite."""
         these = FlowRunFilter(id={"any_": [run.id for run in runs]})
-        deadline = time.monotonic() + RUN_SECONDS
-        while True:
+        for _ in until(RUN_SECONDS, every=POLL_SECONDS):
             found = {run.id: run for run in self._client.read_flow_runs(flow_run_filter=these)}
             if all(run.state and run.state.is_final() for run in found.values()):
                 return [found[run.id] for run in runs]
-            if time.monotonic() > deadline:
-                require_worker()
-                states = ", ".join(f"« {found[run.id].state_name} »" for run in runs)
-                raise StudentMistake(f"des runs finis en moins de {RUN_SECONDS:.0f} s", f"des runs {states}")
-            real_sleep(POLL_SECONDS)
+        require_worker()
+        states = ", ".join(f"« {found[run.id].state_name} »" for run in runs)
+        raise StudentMistake(f"des runs finis en moins de {RUN_SECONDS:.0f} s", f"des runs {states}")
 
     def _here(self) -> list[DeploymentResponse]:
         return self._client.read_deployments(deployment_filter=DeploymentFilter(name={"any_": [self.environment]}))
