@@ -16,6 +16,7 @@ from atelier.machine import ports, processes
 from atelier.machine.addresses import browser_url
 from atelier.machine.errors import REBUILD, EnvironmentProblem
 from atelier.machine.paths import ROOT, shown, state_dir
+from atelier.machine.until import until
 from atelier.stack.service import Plan, Service
 
 if TYPE_CHECKING:
@@ -219,8 +220,7 @@ class Stack:
         seconds: float,
     ) -> None:
         """Lance ceux qui attendent, chacun dès que sert ce dont il a besoin, et attend que tous servent."""
-        deadline = time.monotonic() + seconds
-        while waiting or started:
+        for _ in until(seconds, every=0.1):
             busy = {*waiting, *(service.name for service in started)}
             for name in [name for name, service in waiting.items() if busy.isdisjoint(service.needs)]:
                 service = waiting.pop(name)
@@ -232,10 +232,10 @@ class Stack:
                 if answer := service.answer(since=process.create_time() if process else None):
                     tell(Status(service, State.READY, process, answer.note))
                     del started[service]
-            if started and time.monotonic() > deadline:
-                after = f" au bout de {seconds:.0f} secondes" if seconds else ""
-                raise self._problem(next(iter(started)), f"ne répond pas{after}")
-            time.sleep(0.1)
+            if not started and not waiting:
+                return
+        after = f" au bout de {seconds:.0f} secondes" if seconds else ""
+        raise self._problem(next(iter(started)), f"ne répond pas{after}")
 
     def _start(self, service: Service) -> "psutil.Process":
         try:

@@ -1,8 +1,7 @@
 """Le worker de l'atelier : sans lui, un test marqué `stack` attendrait un run que personne ne prendra."""
 
-import time
-
 from atelier.machine.errors import EnvironmentProblem
+from atelier.machine.until import until
 from atelier.prefect.settings import POOL
 from atelier.stack.lifecycle import State
 from atelier.stack.services import workshop
@@ -14,12 +13,14 @@ POLL_SECONDS = 0.5
 
 def require_worker() -> None:
     """Lève `EnvironmentProblem` si aucun worker n'attend de travail ; patiente s'il démarre ou ne répond plus."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (state := _state()) is not State.READY:
-        if state not in (State.STARTING, State.SICK) or time.monotonic() > deadline:
-            problem = f"aucun worker n'attend de travail dans le work pool « {POOL} » (worker {state.value})"
-            raise EnvironmentProblem(problem, "make up")
-        time.sleep(POLL_SECONDS)
+    for _ in until(PATIENCE_SECONDS, POLL_SECONDS):
+        state = _state()
+        if state is State.READY:
+            return
+        if state not in (State.STARTING, State.SICK):
+            break
+    problem = f"aucun worker n'attend de travail dans le work pool « {POOL} » (worker {state.value})"
+    raise EnvironmentProblem(problem, "make up")
 
 
 def _state() -> State:
