@@ -10,6 +10,8 @@ endif
 READY := $(if $(ATELIER_VENV),,$(VENV)/.installed)
 # Un test de l'atelier joue des katas entiers : il a le droit d'être long, pas un kata.
 PATIENT := -o timeout=900 -o faulthandler_timeout=930
+# Deux cœurs, deux processus ; `tests/helpers/groups.py` dit quels tests vont ensemble, et par lesquels commencer.
+PARALLEL := -p xdist -n 2
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 # Ce que l'on ajoute à une commande n'est pas pour les `make` que lancent ses tests.
@@ -39,10 +41,10 @@ doctor: ## chercher ce qui ne va pas, et dire comment le réparer
 	@$(BIN)/python -m atelier doctor
 
 test: $(READY) ## vérifier l'atelier lui-même (pour les mainteneurs)
-	$(BIN)/python -m pytest tests $(PATIENT) $(ARGS)
+	$(BIN)/python -m pytest tests $(PARALLEL) $(PATIENT) $(ARGS)
 
 test-slow: $(READY) ## y ajouter ce qui dure : notebooks, `mlflow models serve`, Airflow, commandes des pages
-	$(BIN)/python -m pytest tests -m slow $(PATIENT) $(ARGS)
+	$(BIN)/python -m pytest tests -m slow $(PARALLEL) $(PATIENT) $(ARGS)
 
 test-stack: $(READY) ## éprouver les conteneurs (demande un moteur Docker, npm et Chromium)
 	$(BIN)/python -m pytest tests/containers -m docker -rs $(ARGS)

@@ -1,16 +1,21 @@
-"""Ce que partagent les tests de l'atelier : un serveur Prefect à eux, pour ne rien laisser dans celui de l'atelier."""
+"""Ce que partagent les tests de l'atelier : un atelier à eux, pour ne rien laisser dans celui de l'étudiant."""
 
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
-import psutil
 import pytest
 
 from atelier.machine import processes
-from tests.helpers.katas import ROOT, free_port
+from atelier.mlflow.store import new_store
+from atelier.prefect.server import ensure_server
+from tests.helpers import groups, homes
+from tests.helpers.katas import ROOT
+from tests.helpers.stack import Stack, running_stack
+
+# Des réponses fausses, dont l'une finit par `_test.py` : rien de tout cela ne se collecte.
+collect_ignore = ["misconceptions"]
 
 
 def pytest_sessionstart() -> None:
@@ -18,37 +23,49 @@ def pytest_sessionstart() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Répartit les tests entre les processus de pytest-xdist, s'il y en a."""
+    return groups.scheduler(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Met alors les plus longs devant."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: groups.rank(item.nodeid))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def no_leftover_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Un serveur dont l'état est dans un dossier temporaire s'arrête avec le test qui l'a lancé."""
-    yield
-    base = str(tmp_path_factory.getbasetemp())
-    leftovers = [process for process in psutil.process_iter() if _home_of(process).startswith(base + os.sep)]
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """Chaque processus de pytest a son atelier : son serveur Prefect, son processus préchauffé, sa base MLflow.
+
+    Tout s'arrête avec lui. Un serveur qu'un test a lancé ailleurs, sous son dossier temporaire, s'arrête avec ce test.
+    """
+    new_store(tmp_path_factory.mktemp("mlflow"))  # la base que l'on copie, faite une fois pour toutes
+    environment = homes.new_home(tmp_path_factory.mktemp("atelier"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        homes.own.update(environment)
+        yield environment
+        subprocess.run([sys.executable, "-m", "atelier", "down"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    leftovers = list(homes.running_under(tmp_path_factory.getbasetemp()))
+    servers = [process for process in leftovers if processes.VARIABLE in process.environ()]
     for process in leftovers:
         process.kill()
 
-    assert [] == leftovers
+    assert [] == servers
 
 
 @pytest.fixture(scope="session")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """L'environnement d'un atelier dont l'état est ailleurs, et dont le serveur tourne."""
-    home = str(tmp_path_factory.mktemp("atelier"))
-    # Des ports où personne n'écoute : les serveurs de `make up`, s'ils tournent, ne sont pas ceux de ces tests.
-    ports = {"ATELIER_PREFECT_PORT": str(free_port()), "ATELIER_MLFLOW_PORT": str(free_port())}
-    environment = {"ATELIER_HOME": home, "PREFECT_API_URL": "", "MLFLOW_TRACKING_URI": "", "ATELIER_WARM": "0", **ports}
-    _python(environment, "-c", "from atelier.prefect.server import ensure_server; ensure_server()")
-    yield environment
-    _python(environment, "-m", "atelier", "down")
+def own_server(own_home: Mapping[str, str]) -> Mapping[str, str]:
+    """L'environnement de cet atelier, une fois que son serveur Prefect tourne."""
+    ensure_server()
+    return {**own_home, "ATELIER_WARM": "0"}
 
 
-def _home_of(process: psutil.Process) -> str:
-    try:
-        return process.environ().get(processes.VARIABLE, "")
-    except psutil.Error:
-        return ""
-
-
-def _python(environment: Mapping[str, str], *arguments: str) -> None:
-    command = [sys.executable, *arguments]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, check=True)
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """L'atelier entier : un seul pour tous, que chacun laisse comme il l'a trouvé."""
+    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack

@@ -2,14 +2,17 @@
 
 import hashlib
 import shutil
-import socket
 import subprocess
 from functools import cache
 from pathlib import Path
 
+from filelock import FileLock
+
 from atelier.machine.paths import state_dir
 
 PACKAGES = Path(__file__).with_name("package.json")
+# Noté au départ : les tests ont ensuite leur propre dossier d'état, neuf à chaque fois.
+INSTALLED = state_dir() / "npm"
 
 
 class MissingTool(Exception):
@@ -23,21 +26,13 @@ def node_modules() -> Path:
     if not npm:
         raise MissingTool("npm n'est pas installé (sous Debian ou Ubuntu : sudo apt install npm)")
     version = hashlib.sha256(PACKAGES.read_bytes()).hexdigest()[:12]
-    folder = state_dir() / "npm" / version
-    if not (folder / "complete").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PACKAGES, folder)
-        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-        if subprocess.run(command, cwd=folder, check=False).returncode:
-            raise MissingTool(f"« npm install » échoue (dans {folder}) : vérifiez le réseau, puis recommencez")
-        (folder / "complete").touch()
+    folder = INSTALLED / version
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "install.lock"):
+        if not (folder / "complete").exists():
+            shutil.copy(PACKAGES, folder)
+            command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+            if subprocess.run(command, cwd=folder, check=False).returncode:
+                raise MissingTool(f"« npm install » échoue (dans {folder}) : vérifiez le réseau, puis recommencez")
+            (folder / "complete").touch()
     return folder / "node_modules"
-
-
-def free_ports(count: int) -> list[int]:
-    """Des ports que personne n'occupe, tous différents."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 from atelier.machine.paths import ROOT
+from tests.helpers.ports import free_port
 from tools import browser
 from tools.browser import Page
-from tools.npm import MissingTool, free_ports
+from tools.npm import MissingTool
 
 IMAGES = ROOT / "docs" / "images"
 NAMES = ("MLFLOW", "PREFECT", "DAGSTER")
@@ -58,7 +59,7 @@ def main() -> int:
 @contextmanager
 def _solved_course(home: Path) -> Iterator[list[Page]]:
     """L'atelier qui tourne, les solutions jouées ; rend les pages à montrer."""
-    ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
+    ports = {name: free_port() for name in NAMES}
     settings = {f"ATELIER_{name}_PORT": str(port) for name, port in ports.items()}
     settings |= {"ATELIER_HOME": str(home / "atelier"), "ATELIER_WARM": "0", "ATELIER_SIDECARS": ""}
     settings |= {"PREFECT_API_URL": "", "MLFLOW_TRACKING_URI": ""}

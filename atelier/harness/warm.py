@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from atelier.dagster import session as dagster_session
@@ -67,22 +67,33 @@ def run_pytest(arguments: Sequence[str]) -> int | None:
 
     Au-delà de 128, le code est celui d'un signal : le processus de test a été tué.
     """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return hand_over(arguments, Path.cwd(), os.environ, sys.path, [0, 1, 2])
+
+
+def hand_over(
+    arguments: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    path: Sequence[str],
+    descriptors: Sequence[int],
+) -> int | None:
+    """De même, pour un autre que soi : dans ce dossier, avec cet environnement, ces imports et ces trois flux."""
     request = {
         "arguments": list(arguments),
         "program": sys.argv[0],
-        "directory": str(Path.cwd()),
-        "environment": dict(os.environ),
-        "path": sys.path,
+        "directory": str(directory),
+        "environment": dict(environment),
+        "path": list(path),
     }
     content = json.dumps(request).encode()
     connection = _connect()
     if connection is None or len(content) > LONGEST_REQUEST:
         return None
     with connection:
-        sys.stdout.flush()
-        sys.stderr.flush()
         try:
-            socket.send_fds(connection, [len(content).to_bytes(len(STOP))], [0, 1, 2])
+            socket.send_fds(connection, [len(content).to_bytes(len(STOP))], descriptors)
             connection.sendall(content)
         except OSError:
             return None

@@ -10,7 +10,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from atelier.authoring import notebooks
-from tests.helpers.katas import ROOT, free_port
+from tests.helpers.katas import ROOT
+from tests.helpers.ports import free_port
 
 SOURCES = notebooks.sources()
 EXERCISES = ROOT / "solutions" / "notebooks" / "01b_mlflow_transition.py"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from atelier.authoring import notebooks, solutions_branch
+from atelier.exercise.marks import make_solution
 from tests.helpers import katas
 from tests.helpers.toy import SOLUTION
 
@@ -82,11 +83,20 @@ def test_same_start_gives_the_same_commit(clone: Path) -> None:
     assert before == _git(clone, "rev-parse", "solutions")
 
 
-def test_solved_katas_are_green_without_an_option(clone: Path, own_server: Mapping[str, str], tmp_path: Path) -> None:
-    """Sur la branche, `pytest katas` est vert tout seul."""
+@pytest.mark.parametrize("folder", katas.kata_folders())
+def test_solved_module_is_the_solution(folder: str, clone: Path) -> None:
+    """Chaque module de la branche est la solution, que `test_katas.py` trouve verte, sans ses repères."""
+    name = f"{folder}/{katas.module_name(folder)}.py"
+    solution = _git(clone, "show", f"HEAD:solutions/{name}")
+
+    assert make_solution(solution, name).strip() == _git(clone, "show", f"solutions:katas/{name}")
+
+
+def test_solved_kata_is_green_without_an_option(clone: Path, own_server: Mapping[str, str], tmp_path: Path) -> None:
+    """Sur la branche, `pytest katas/NN` est vert tout seul."""
     _git(clone, "worktree", "add", "--quiet", str(tmp_path / "solved"), "solutions")
 
-    run = katas.pytest_katas("katas", root=tmp_path / "solved", env=own_server)
+    run = katas.pytest_katas("katas/00_tasks_flows", root=tmp_path / "solved", env=own_server)
 
     assert (0, []) == (run.code, list(run.verdicts())), run.output
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from tests.helpers.containers import BUILD_SECONDS, Stack
+from tests.helpers.ports import free_port
 from tools import browser
-from tools.npm import free_ports
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(BUILD_SECONDS)]
 
@@ -22,7 +22,7 @@ NAMES = ("MLFLOW", "PREFECT", "DAGSTER")
 @pytest.fixture(scope="module")
 def ports(workshop: Path) -> dict[str, int]:
     """Trois ports libres, écrits dans le `.env` de l'étudiant, copié de `.env.example`."""
-    ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
+    ports = {name: free_port() for name in NAMES}
     example = (workshop / ".env.example").read_text(encoding="utf-8")
     chosen = "".join(f"ATELIER_{name}_PORT={port}\n" for name, port in ports.items())
     (workshop / ".env").write_text(example + chosen, encoding="utf-8")

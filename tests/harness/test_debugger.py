@@ -15,6 +15,7 @@ import pytest
 from atelier.harness import warm
 from tests.helpers import katas
 from tests.helpers import toy as kata
+from tests.helpers.ports import free_port
 from tests.helpers.toy import Toy, toy
 
 __all__ = ["toy"]
@@ -125,7 +126,7 @@ def test_debugger_of_the_editor_waits_too(toy: Toy) -> None:
     """De même sur un point d'arrêt de l'éditeur ; ni le délai ni le dernier recours ne tuent pytest."""
     toy.write(kata.DONE)
     line = kata.DONE.splitlines().index("    return 1") + 1
-    port = katas.free_port()
+    port = free_port()
     debugger = ["-X", "frozen_modules=off", "-m", "debugpy", "--listen", f"127.0.0.1:{port}", "--wait-for-client"]
     pytest_run = subprocess.Popen(
         [sys.executable, *debugger, "-m", "pytest", "-k", "test_one", *OPTIONS, "-o", "faulthandler_timeout=3"],

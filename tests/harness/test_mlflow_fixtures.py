@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from atelier.machine.web import fetch_json
-from tests.helpers.katas import ROOT, PytestRun, Workshop, free_port
+from tests.helpers.katas import ROOT, PytestRun, Workshop
+from tests.helpers.ports import free_port
 
 TESTS = '''\
 import subprocess

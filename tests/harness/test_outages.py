@@ -8,7 +8,8 @@ import pytest
 
 from atelier.prefect.server import stop_server
 from tests.helpers import toy as kata
-from tests.helpers.katas import PytestRun, Workshop, free_port
+from tests.helpers.katas import PytestRun, Workshop
+from tests.helpers.ports import free_port
 from tests.helpers.toy import Toy, toy
 
 __all__ = ["toy"]

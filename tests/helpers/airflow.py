@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from atelier.machine.paths import ROOT, state_dir
+from atelier.machine.paths import ROOT
+from tests.helpers.homes import USUAL
 
 LOCK = ROOT / "docs" / "airflow" / "requirements.lock"
 DAGS = ROOT / "docs" / "airflow" / "dags"
@@ -81,15 +83,17 @@ def executable(name: str) -> str:
 def install() -> None:
     """Installe Airflow selon son verrou, si ce n'est déjà fait. Lève `subprocess.CalledProcessError`."""
     environment = _environment()
-    if (environment / ".installed").exists():
-        return
-    uv = str(Path(sysconfig.get_path("scripts"), "uv"))
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    sync = [uv, "pip", "sync", "--quiet", "--python", executable("python"), "--require-hashes", str(LOCK)]
-    subprocess.run(sync, check=True)
-    (environment / ".installed").touch()
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(environment.with_suffix(".lock")):
+        if (environment / ".installed").exists():
+            return
+        uv = str(Path(sysconfig.get_path("scripts"), "uv"))
+        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+        sync = [uv, "pip", "sync", "--quiet", "--python", executable("python"), "--require-hashes", str(LOCK)]
+        subprocess.run(sync, check=True)
+        (environment / ".installed").touch()
 
 
 def _environment() -> Path:
     digest = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    return state_dir() / "airflow" / digest
+    return USUAL / "airflow" / digest

@@ -4,11 +4,20 @@ Les vrais mettent une demi-minute à démarrer. Ceux-ci ne changent que la comma
 adresses, dépendances et questions, est celui de l'atelier.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import psutil
+import pytest
+
+from atelier import __main__ as command
+from atelier.machine import processes
+from atelier.machine.packages import installed_version
 from atelier.stack import services
 from atelier.stack.lifecycle import Stack
 from atelier.stack.service import Plan, Service
+from tests.helpers.ports import free_port
 
 # Réglé par l'environnement : FAKE_DELAY, FAKE_DEAD, FAKE_SLOW, FAKE_WORKER, FAKE_PREFECT.
 FAKE = """\
@@ -51,6 +60,8 @@ port = int(os.environ[f"ATELIER_{name.upper()}_PORT"])
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 
+NAMES = [service.name for service in services.SERVICES]
+
 
 def fake_stack() -> Stack:
     """L'atelier de cette installation, en faux."""
@@ -64,3 +75,48 @@ def _faked(service: Service) -> Service:
         return Plan(["-c", FAKE, service.name, *real.arguments], real.settings, real.home)
 
     return replace(service, plan=plan)
+
+
+Atelier = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Un atelier à part : son dossier, ses ports, et de faux services."""
+    for variable in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "ATELIER_SIDECARS", "CODESPACE_NAME"):
+        monkeypatch.setenv(variable, "")
+    for service in services.SERVICES:
+        if service.address:
+            monkeypatch.setenv(service.address.port_setting, str(free_port()))
+    monkeypatch.setenv("ATELIER_HOME", str(tmp_path))
+    monkeypatch.setenv("ATELIER_WARM", "0")
+    monkeypatch.setenv("FAKE_WORKER", services.worker_name())
+    monkeypatch.setenv("FAKE_PREFECT", installed_version("prefect"))
+    yield tmp_path
+    fake_stack().down()
+
+
+@pytest.fixture
+def atelier(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Joue `python -m atelier …` ; rend le code de retour et ce qui s'affiche."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = command.main(arguments, fake_stack())
+        shown = capsys.readouterr()
+        return code, shown.out + shown.err
+
+    return run
+
+
+def heads() -> dict[str, psutil.Process | None]:
+    """Le processus principal de chaque service, s'il tourne."""
+    return {name: family.head for name, family in processes.families(NAMES).items()}
+
+
+def kill(name: str) -> None:
+    """Tue ce service sans préavis."""
+    process = heads()[name]
+    assert process
+    process.kill()
+    process.wait()

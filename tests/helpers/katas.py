@@ -3,19 +3,23 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache as once
 from pathlib import Path
 
 from atelier.exercise.kata import kata_folders, kata_in
+from atelier.harness import warm
 from atelier.machine.paths import ROOT
+from tests.helpers import homes
 
 MISCONCEPTIONS = ROOT / "tests" / "misconceptions"
 TIMEOUT_SECONDS = 600
+COLUMNS = {"COLUMNS": "120"}
 # Bien plus que n'en a l'étudiant : ici la machine peut être occupée, et un délai dépassé n'apprendrait rien.
 PATIENT = ("-o", "kata_deadline=60")
 WORKSHOP_FILES = ("atelier", "conftest.py", "pyproject.toml", "requirements.lock")
@@ -88,11 +92,10 @@ def pytest_katas(
     seconds: float = TIMEOUT_SECONDS,
 ) -> PytestRun:
     """Lance `pytest` sur des katas de `root`, avec un cache à part pour ne pas toucher à l'avancement réel."""
-    options = ["-o", f"cache_dir={cache}"] if cache else ["-p", "no:cacheprovider"]
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *map(str, arguments)],
+        [sys.executable, "-m", "pytest", *_options(arguments, cache)],
         cwd=root,
-        env={**os.environ, "COLUMNS": "120", **(env or {})},
+        env={**os.environ, **COLUMNS, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -104,9 +107,36 @@ def pytest_katas(
     return PytestRun(finished.returncode, finished.stdout)
 
 
-def is_outage(verdict: str) -> bool:
-    """Dit si ce verdict parle de la machine, qui ne répondait plus, et non du kata : il vaut la peine de le rejouer."""
-    return "environnement en panne" in verdict or "pas de réponse après" in verdict
+def play(
+    *arguments: str | Path, root: Path = ROOT, env: Mapping[str, str] | None = None, cache: Path | None = None
+) -> PytestRun:
+    """De même, là où il n'importe pas de payer chaque lancement : un `fork` du processus préchauffé de ces tests.
+
+    Ses imports sont ceux de cet environnement : il n'en sert pas d'autre.
+    """
+    changed = {name for name, value in (env or {}).items() if value != os.environ.get(name)} - {"ATELIER_WARM"}
+    if not changed and homes.is_own() and _is_warm():
+        with tempfile.TemporaryFile() as output, Path(os.devnull).open() as nothing:
+            path = [str(root), *(folder for folder in sys.path if folder not in ("", str(ROOT)))]
+            streams = [nothing.fileno(), output.fileno(), output.fileno()]
+            code = warm.hand_over(_options(arguments, cache), root, {**os.environ, **COLUMNS}, path, streams)
+            if code is not None:
+                output.seek(0)
+                return PytestRun(code, output.read().decode(errors="replace"))
+    return pytest_katas(*arguments, root=root, env=env, cache=cache)
+
+
+@once
+def _is_warm() -> bool:
+    if not warm.is_possible():
+        return False
+    warm.start()
+    wait_until(warm.is_listening)
+    return True
+
+
+def _options(arguments: Sequence[str | Path], cache: Path | None) -> list[str]:
+    return [*(["-o", f"cache_dir={cache}"] if cache else ["-p", "no:cacheprovider"]), *map(str, arguments)]
 
 
 def test_file(folder: str) -> Path:
@@ -132,23 +162,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def free_port() -> int:
-    """Un port où personne n'écoute."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 __all__ = [
     "MISCONCEPTIONS",
     "PATIENT",
     "ROOT",
     "PytestRun",
     "Workshop",
-    "free_port",
-    "is_outage",
     "kata_folders",
     "module_name",
+    "play",
     "pytest_katas",
     "solution_file",
     "test_file",

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from atelier.machine.web import fetch_json
-from tests.helpers.katas import ROOT, free_port
+from tests.helpers.katas import ROOT
+from tests.helpers.ports import free_port
 
 # Ce que fait un test : une expérience, puis, plus tard, un run.
 STUDENT = """\

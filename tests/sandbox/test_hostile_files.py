@@ -24,15 +24,17 @@ def test_{name}(kata, run):
     assert record.value == 42, explain(expected="42", got=record.value or record)
 '''
 DEADLINE_SECONDS = 2
+# Le dernier recours de pytest : ce que le harnais n'aurait pas interrompu l'atteindrait, et tuerait toute la session.
+LAST_RESORT_SECONDS = 90
 MAX_LINES = 12
 
 
 @dataclass(frozen=True)
 class Session:
-    """Une session de pytest sur tous les fichiers hostiles, et la durée de chaque test."""
+    """Une session de pytest sur tous les fichiers hostiles, et les tests qui ont fini."""
 
     run: PytestRun
-    seconds: dict[str, float]
+    finished: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +45,12 @@ def session(tmp_path_factory: pytest.TempPathFactory, own_server: Mapping[str, s
     for number, file in enumerate(CONTAINED):
         _write(workshop, file, number=1 + number % 98)
     _write(workshop, Hostile("last", GOOD), number=99)
-    options = ["-o", f"kata_deadline={DEADLINE_SECONDS}", "--junitxml=report.xml"]
+    limits = [f"kata_deadline={DEADLINE_SECONDS}", f"timeout={LAST_RESORT_SECONDS}"]
+    options = [option for limit in limits for option in ("-o", limit)] + ["--junitxml=report.xml"]
     run = workshop.pytest(*options, env={**workshop.without("discord_webhook"), **own_server})
 
     cases = ElementTree.parse(root / "report.xml").iter("testcase") if (root / "report.xml").exists() else []
-    return Session(run, {case.attrib["name"]: float(case.attrib["time"]) for case in cases})
+    return Session(run, [case.attrib["name"] for case in cases])
 
 
 @pytest.mark.parametrize("file", CONTAINED, ids=lambda file: file.name)
@@ -69,14 +72,14 @@ def test_verdict_is_short(file: Hostile, session: Session) -> None:
 
 
 @pytest.mark.parametrize("file", CONTAINED, ids=lambda file: file.name)
-def test_file_costs_little_more_than_its_deadline(file: Hostile, session: Session) -> None:
-    """Le délai accordé à un fichier est tenu, quoi qu'il fasse."""
-    assert session.seconds[f"test_{file.name}"] < DEADLINE_SECONDS + 5
+def test_file_gives_the_hand_back(file: Hostile, session: Session) -> None:
+    """Quoi que fasse un fichier, son test finit avant le dernier recours : boucles et attentes n'ont pas de fin."""
+    assert [f"test_{file.name}"] == [name for name in session.finished if name == f"test_{file.name}"]
 
 
 def test_last_kata_is_still_green(session: Session) -> None:
     """Après tous ces fichiers, un fichier juste est encore vert."""
-    assert "test_last" in session.seconds
+    assert "test_last" in session.finished
     assert "test_last" not in session.run.verdicts()
 
 

@@ -10,7 +10,7 @@ import pytest
 from atelier import __main__ as command
 from atelier.machine import env_file, errors
 from atelier.stack import doctor, services
-from tests.helpers.katas import free_port
+from tests.helpers.ports import free_port
 
 Doctor = Callable[[], tuple[int, str]]
 

@@ -12,7 +12,8 @@ import pytest
 from atelier import __main__ as command
 from atelier.machine import processes
 from atelier.stack.lifecycle import Stack
-from tests.helpers.katas import ROOT, free_port, wait_until
+from tests.helpers.katas import ROOT, wait_until
+from tests.helpers.ports import free_port
 from tests.helpers.toy_services import PORTS, toy_stack
 
 RUN_KITE = """\

@@ -187,12 +187,10 @@ def api(own_server: Mapping[str, str]) -> str:
 
 @pytest.fixture
 def student(own_server: Mapping[str, str], api: str, tmp_path: Path) -> Iterator[Callable[[str], Student]]:
-    """De quoi installer un étudiant de plus ; ce qu'il laisse sur le serveur disparaît, d'autres tests s'en servent."""
+    """De quoi installer un étudiant de plus ; le serveur, dont d'autres tests se servent, est vide avant et après."""
+    _delete_deployments(api)
     yield lambda name: Student(tmp_path / name, {**own_server, "PREFECT_API_URL": api})
-    with requests.Session() as session:
-        session.trust_env = False
-        for deployment in _deployments(api).values():
-            session.delete(f"{api}/deployments/{deployment}")
+    _delete_deployments(api)
 
 
 def test_a_test_removes_its_deployments_alone(student: Callable[[str], Student], api: str) -> None:
@@ -256,3 +254,10 @@ def _deployments(api: str) -> dict[str, str]:
     found = fetch_json(f"{api}/deployments/filter", timeout=10, body={})
     assert found is not None, "le serveur Prefect ne répond pas"
     return {deployment["name"]: deployment["id"] for deployment in found}
+
+
+def _delete_deployments(api: str) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        for deployment in _deployments(api).values():
+            session.delete(f"{api}/deployments/{deployment}")

@@ -1,0 +1,150 @@
+"""Les grands essais d'un kata : stub, solution, un TODO qui reste, réponses fausses. Chacun n'est joué qu'une fois."""
+
+import ast
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from atelier.exercise.marks import make_stub, todo_sites
+from tests.helpers import katas
+
+WRONG_ANSWERS = sorted(katas.MISCONCEPTIONS.glob("*/*.py"))
+HEADER = re.compile(r"# tué par : (?P<test>test_\w+)\n# message : (?P<message>.+)\n\"\"\"(?P<why>.+)\"\"\"\n")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Le résultat d'un test de kata : `verdict` est vide s'il est vert."""
+
+    test: str
+    implementation: str
+    verdict: str
+
+
+@cache
+def tests(folder: str) -> dict[str, ast.FunctionDef]:
+    """Les tests d'un kata."""
+    tree = ast.parse(katas.test_file(folder).read_text(encoding="utf-8"))
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef))
+    return {node.name: node for node in functions if node.name.startswith("test_")}
+
+
+def is_marked(test: ast.FunctionDef, *names: str) -> bool:
+    """Dit si ce test porte l'un de ces marqueurs."""
+    return any(f"pytest.mark.{name}" in map(ast.unparse, test.decorator_list) for name in names)
+
+
+def has_cases(test: ast.FunctionDef) -> bool:
+    """Dit si ce test en est plusieurs."""
+    return any(ast.unparse(node).startswith("pytest.mark.parametrize(") for node in test.decorator_list)
+
+
+def todo_of(test: ast.FunctionDef) -> int | None:
+    """Le TODO que vise ce test."""
+    calls = [node for node in test.decorator_list if isinstance(node, ast.Call)]
+    numbers = [ast.literal_eval(call.args[0]) for call in calls if ast.unparse(call.func) == "pytest.mark.todo"]
+    return numbers[0] if numbers else None
+
+
+@cache
+def todos(folder: str) -> list[int]:
+    """Les TODO d'un kata."""
+    return sorted(todo_sites(katas.solution_file(folder).read_text(encoding="utf-8")))
+
+
+@cache
+def on_stub(folder: str) -> dict[str, str]:
+    """Le verdict de chaque test sur le stub."""
+    return {outcome.test: outcome.verdict for outcome in _outcomes(folder, katas.test_file(folder), "-m", "not stack")}
+
+
+@cache
+def on_solution(folder: str) -> list[Outcome]:
+    """Chaque test deux fois, dans le désordre : ni l'ordre ni une première fois ne doivent compter."""
+    twice = ["--impl", "solutions", "--impl", "solutions"]
+    order = ["-p", "random_order.plugin", "--random-order-seed=2026", "--random-order-bucket=global"]
+    return _outcomes(folder, katas.test_file(folder), "-m", "not stack and not slow", *twice, *order)
+
+
+@cache
+def on_solution_slowly(folder: str) -> list[Outcome]:
+    """Les tests lents, sur la solution."""
+    return _outcomes(folder, katas.test_file(folder), "--solutions", "-m", "slow")
+
+
+@cache
+def with_one_todo_left(folder: str) -> dict[int, list[Outcome]]:
+    """Pour chaque TODO, les tests qui le visent quand il est le seul à rester.
+
+    Ceux de la boucle de l'étudiant : un test lent ne fait que les répéter, plus en détail.
+    """
+    numbers, options, chosen = todos(folder), [], []
+    with TemporaryDirectory() as directory:
+        for number in numbers:
+            file = Path(directory, str(number), folder, f"{katas.module_name(folder)}.py")
+            file.parent.mkdir(parents=True)
+            solution = katas.solution_file(folder).read_text(encoding="utf-8")
+            file.write_text(make_stub(solution, left={number}), encoding="utf-8")
+            options += ["--impl", file.parents[1]]
+            aimed = [name for name, test in tests(folder).items() if todo_of(test) == number]
+            quick = [name for name in aimed if not is_marked(tests(folder)[name], "stack", "slow")]
+            case = f"[{number}]" if len(numbers) > 1 else ""
+            chosen += [f"{katas.test_file(folder)}::{name}{case}" for name in quick]
+        outcomes = _outcomes(folder, *chosen, "-m", "not stack", *options)
+    return {
+        number: [outcome for outcome in outcomes if outcome.implementation in (str(number), "")] for number in numbers
+    }
+
+
+@cache
+def on_wrong_answers(folder: str) -> katas.PytestRun:
+    """Toutes les réponses fausses d'un kata, chacune contre le seul test qui doit la refuser."""
+    return play_wrong_answers([file for file in WRONG_ANSWERS if file.parent.name == folder])
+
+
+def play_wrong_answers(files: Sequence[Path]) -> katas.PytestRun:
+    """Joue ces réponses fausses d'un seul coup."""
+    with TemporaryDirectory() as directory:
+        chosen, options = [], []
+        for file in files:
+            folder = file.parent.name
+            module = Path(directory, file.stem, folder, f"{katas.module_name(folder)}.py")
+            module.parent.mkdir(parents=True)
+            shutil.copy(file, module)
+            chosen.append(f"{katas.test_file(folder)}::{case_of(file, alone=len(files) == 1)}")
+            options += ["--impl", Path(directory, file.stem)]
+        return katas.play(*chosen, "-m", "not stack", *katas.PATIENT, *options)
+
+
+def case_of(file: Path, *, alone: bool = False) -> str:
+    """Le test qui doit refuser cette réponse, suivi du nom du dossier testé quand il y en a plusieurs."""
+    return header_of(file)["test"] + ("" if alone else f"[{file.stem}]")
+
+
+def header_of(file: Path) -> re.Match[str]:
+    """Ce que dit l'en-tête d'une réponse fausse."""
+    header = HEADER.match(file.read_text(encoding="utf-8"))
+    assert header, f"{file} doit commencer par « # tué par : », « # message : » et une ligne qui dit l'erreur"
+    return header
+
+
+def _outcomes(folder: str, *arguments: str | Path) -> list[Outcome]:
+    """Joue ces tests d'un kata."""
+    with TemporaryDirectory() as directory:
+        report = Path(directory, "report.xml")
+        run = katas.play(*arguments, *katas.PATIENT, f"--junitxml={report}")
+        assert report.exists(), run.output
+        return list(_read(report))
+
+
+def _read(report: Path) -> Iterator[Outcome]:
+    for case in ElementTree.parse(report).iter("testcase"):
+        test, _, implementation = case.attrib["name"].partition("[")
+        reasons = [case.find(kind) for kind in ("failure", "error", "skipped")]
+        verdict = next(((reason.text or "?") for reason in reasons if reason is not None), "")
+        yield Outcome(test, implementation.rstrip("]"), verdict)
