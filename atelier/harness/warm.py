@@ -88,7 +88,7 @@ def hand_over(
         "path": list(path),
     }
     content = json.dumps(request).encode()
-    connection = _connect()
+    connection = _connect(_address())
     if connection is None or len(content) > LONGEST_REQUEST:
         return None
     with connection:
@@ -104,6 +104,7 @@ def start() -> None:
     """Lance le processus préchauffé s'il n'existe pas encore ; n'attend pas qu'il soit prêt."""
     if not is_possible() or is_listening():
         return
+    stop()  # celui d'hier, que d'autres paquets ou un autre code ont périmé
     with contextlib.suppress(OSError):
         subprocess.Popen(
             [sys.executable, "-m", "atelier.harness.warm"],
@@ -117,14 +118,16 @@ def start() -> None:
 
 
 def stop() -> bool:
-    """Arrête le processus préchauffé ; dit s'il y en avait un."""
-    connection = _connect()
-    if connection is None:
+    """Arrête le processus préchauffé, de cette version ou d'une autre ; dit s'il y en avait un."""
+    if sys.platform == "win32":
         return False
-    with connection, contextlib.suppress(OSError):
-        connection.sendall(STOP)
-        connection.recv(1)  # rendu quand le socket se ferme, donc quand le processus finit
-    return True
+    folder, installation = _installation()
+    connections = [connection for address in folder.glob(f"{installation}-*") if (connection := _connect(address))]
+    for connection in connections:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(STOP)
+            connection.recv(1)  # rendu quand le socket se ferme, donc quand le processus finit
+    return bool(connections)
 
 
 def serve() -> None:
@@ -274,10 +277,10 @@ def _preload() -> None:
         raise SystemExit("un thread tourne déjà : un fork ne serait pas sûr")
 
 
-def _connect() -> socket.socket | None:
+def _connect(address: Path) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(str(_address()))
+        connection.connect(str(address))
     except OSError:
         connection.close()
         return None
@@ -286,24 +289,34 @@ def _connect() -> socket.socket | None:
 
 def is_listening() -> bool:
     """Dit si un processus préchauffé attend des demandes."""
-    connection = _connect()
+    connection = _connect(_address())
     if connection:
         connection.close()
     return connection is not None
 
 
 def _address() -> Path:
-    """Un socket que seul l'utilisateur peut ouvrir, propre à ce dépôt, à cet environnement et à ce code."""
-    lock = ROOT / "requirements.lock"
-    installed = Path(sys.prefix, ".installed")
-    parts = [str(ROOT), sys.executable, Path(__file__).read_text(encoding="utf-8"), os.environ.get("ATELIER_HOME", "")]
-    parts += [str(path.stat().st_mtime_ns) for path in (lock, installed) if path.exists()]
-    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    """Le socket du processus préchauffé de cette installation, à ces versions des paquets et de ce module."""
+    folder, installation = _installation()
+    dated = (ROOT / "requirements.lock", Path(sys.prefix, ".installed"))
+    version = [
+        Path(__file__).read_text(encoding="utf-8"),
+        *(path.stat().st_mtime_ns for path in dated if path.exists()),
+    ]
+    return folder / f"{installation}-{_digest(*version)}"
+
+
+def _installation() -> tuple[Path, str]:
+    """Un dossier que seul l'utilisateur peut ouvrir ; ce dépôt, cet environnement et son dossier d'état."""
     folder = Path(tempfile.gettempdir(), f"atelier-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
         raise OSError(f"{folder} n'appartient pas qu'à vous")
-    return folder / digest
+    return folder, _digest(ROOT, sys.executable, os.environ.get("ATELIER_HOME", ""))
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def _receive(connection: socket.socket, length: int) -> bytes:

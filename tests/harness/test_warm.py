@@ -125,6 +125,21 @@ def test_stop_ends_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert (True, False) == (stopped, warm.is_listening())
 
 
+def test_stop_ends_the_process_of_another_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Après une mise à jour, `make down` arrête aussi celui d'avant, qui garderait un demi-gigaoctet une heure."""
+    monkeypatch.setenv("ATELIER_HOME", str(tmp_path))
+    warm.start()
+    katas.wait_until(warm.is_listening)
+    former = warm._address()
+    edited = tmp_path / "warm.py"
+    edited.write_text("# un autre code", encoding="utf-8")
+    monkeypatch.setattr(warm, "__file__", str(edited))
+
+    assert not warm.is_listening()
+    assert warm.stop()
+    assert not former.exists()
+
+
 def _start_endless_run(impl: Callable[[str], Path], tmp_path: Path) -> tuple[subprocess.Popen, int]:
     pid_file = tmp_path / "pid"
     source = f"{SOLUTION}\nimport os\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))\nwhile True: pass\n"
