@@ -55,7 +55,9 @@ class _French:
         return names or super().collect_usage_pieces(context)
 
     def format_options(self, context: Any, formatter: Any) -> None:
-        options = [(each.metavar or ", ".join(each.opts), each.help) for each in self.get_params(context)]
+        options = [
+            (each.metavar or ", ".join(sorted(each.opts, key=len)), each.help) for each in self.get_params(context)
+        ]
         commands = [(name, command.help) for name, command in getattr(self, "commands", {}).items()]
         for title, rows in (("Commandes ", commands), ("Options ", options)):
             if rows:

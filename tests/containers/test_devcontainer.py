@@ -101,7 +101,7 @@ def test_status_gives_the_addresses_of_the_codespace(stack: Stack) -> None:
     """Dans un codespace, les adresses affichées sont celles que le navigateur atteint."""
     codespace = ["CODESPACE_NAME=keep-atelier", f"GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN={tunnel.DOMAIN}"]
 
-    output = stack.run("env", *codespace, "python", "-m", "atelier", "status")
+    output = stack.run("env", *codespace, "atelier", "status")
 
     assert [] == [port for port in (5000, 4200, 3000) if tunnel.public_url("keep", port) not in output]
 
