@@ -6,6 +6,7 @@ from pathlib import Path
 
 from atelier.machine.paths import ROOT
 
+KATAS, SOLUTIONS = ROOT / "katas", ROOT / "solutions"
 FOLDER = re.compile(r"\d\d_[a-z0-9_]+")
 
 

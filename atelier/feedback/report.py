@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from atelier.exercise.kata import KataSource, kata_folders
+from atelier.exercise.kata import KATAS, KataSource, kata_folders
 from atelier.feedback.comparison import compare
 from atelier.feedback.course import Score, hints, render_progress
 from atelier.feedback.memory import Memory
 from atelier.feedback.pytest_internals import TerminalRepr, TerminalWriter, silence_short_summary
 from atelier.feedback.verdict import Outcome, Verdict, chain, judge
 from atelier.machine.errors import EnvironmentProblem
-from atelier.machine.paths import ROOT, shown, typed
+from atelier.machine.paths import shown, typed
 from atelier.sandbox.loader import explain_missing_package
 from atelier.sandbox.mistakes import StudentMistake
 
@@ -208,7 +208,7 @@ class Reporter:
         remaining = [folder for folder in kata_folders() if not scores.get(folder, Score(0, 0)).done]
         if not remaining:
             return "le parcours est fini, bravo !"
-        return f"lisez {typed(ROOT / 'katas' / remaining[0] / 'README.md')}, puis pytest {_typed(remaining[0])}"
+        return f"lisez {typed(KATAS / remaining[0] / 'README.md')}, puis pytest {_typed(remaining[0])}"
 
     def _write_hint(self, terminal: pytest.TerminalReporter) -> None:
         terminal.section("indice")
@@ -247,7 +247,7 @@ class Reporter:
 
 
 def _typed(folder: str) -> str:
-    return typed(ROOT / "katas" / folder)
+    return typed(KATAS / folder)
 
 
 def _missing_package(report: pytest.CollectReport) -> str | None:

@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 from pytest_timeout import is_debugging
 
-from atelier.exercise.kata import KataSource, source_of
+from atelier.exercise.kata import KATAS, SOLUTIONS, KataSource, source_of
 from atelier.feedback.pytest_internals import release_streams, without_diff
 from atelier.feedback.report import SOURCE, Reporter, last_words
 from atelier.harness.items import needs_stack
 from atelier.harness.outages import OUTAGES, Outages
 from atelier.harness.targets import explain_target
-from atelier.machine.paths import ROOT
 from atelier.sandbox.guard import Guard
 from atelier.sandbox.loader import KataModule, loaded_module, restored_process
 from atelier.sandbox.mistakes import EndlessCode, StudentMistake
@@ -215,13 +214,13 @@ def _only_runs_katas(config: pytest.Config) -> bool:
     if option.usepdb or option.trace or option.help or option.version or option.collectonly:
         return False
     files = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
-    return bool(files) and all(file.resolve().is_relative_to(ROOT / "katas") for file in files)
+    return bool(files) and all(file.resolve().is_relative_to(KATAS) for file in files)
 
 
 def _implementations(config: pytest.Config) -> list[Path]:
     if config.getoption("solutions"):
-        return [ROOT / "solutions"]
-    return [folder.resolve() for folder in config.getoption("impl")] or [ROOT / "katas"]
+        return [SOLUTIONS]
+    return [folder.resolve() for folder in config.getoption("impl")] or [KATAS]
 
 
 def _deadline(config: pytest.Config) -> float:

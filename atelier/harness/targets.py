@@ -3,8 +3,8 @@
 import difflib
 from pathlib import Path
 
-from atelier.exercise.kata import kata_folders
-from atelier.machine.paths import ROOT, typed
+from atelier.exercise.kata import KATAS, kata_folders
+from atelier.machine.paths import typed
 
 
 def explain_target(argument: str, directory: Path) -> str | None:
@@ -14,9 +14,9 @@ def explain_target(argument: str, directory: Path) -> str | None:
     """
     path = Path(argument.partition("::")[0])
     if not (directory / path).exists():
-        return f"{argument} n'existe pas. Essayez : pytest {typed(ROOT / 'katas' / _meant(path))}"
+        return f"{argument} n'existe pas. Essayez : pytest {typed(KATAS / _meant(path))}"
     kata = (directory / path).resolve().parent
-    if path.name.startswith("test_") or kata.parent != ROOT / "katas":
+    if path.name.startswith("test_") or kata.parent != KATAS:
         return None
     return f"{argument} n'est pas un fichier de tests. Essayez : pytest {typed(kata)}"
 

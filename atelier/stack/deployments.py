@@ -17,6 +17,7 @@ from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Scheduled, State
 
+from atelier.exercise.kata import KATAS
 from atelier.machine.addresses import is_local
 from atelier.machine.paths import ROOT
 from atelier.machine.until import until
@@ -149,7 +150,7 @@ def _reason(error: DeploymentApplyError) -> str:
 
 def _is_of_workshop(deployment: DeploymentResponse) -> bool:
     # Un tag oublié ne doit pas rendre un deployment éternel.
-    katas = {file.name for file in (ROOT / "katas").glob("*/*.py")}
+    katas = {file.name for file in KATAS.glob("*/*.py")}
     return TAG in deployment.tags or _file(deployment) in katas
 
 

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from atelier.dagster import settings as dagster
 from atelier.dagster.settings import DAGSTER
+from atelier.exercise.kata import KATAS
 from atelier.machine.addresses import browser_url, loopback_without_proxy
 from atelier.machine.paths import ROOT, state_dir
 from atelier.machine.privacy import without_settings
@@ -41,7 +42,7 @@ COMMON = mlflow.NO_TELEMETRY | {
     "PYTHONUTF8": "1",  # sous Windows, un journal en UTF-8 aussi
 }
 WORKER_LIMIT = 2  # un entraînement par cœur, sur les deux d'une petite machine
-DAGSTER_FILE = ROOT / "katas" / "08_assets" / "dagster_assets.py"
+DAGSTER_FILE = KATAS / "08_assets" / "dagster_assets.py"
 DAGSTER_LOCATION = "katas"
 
 
