@@ -15,13 +15,10 @@ from dataclasses import dataclass
 from atelier.exercise.reading import (
     Comment,
     Source,
-    definition_line,
     enclosing_function,
-    line_after_todo,
     read,
     subject,
     todo_comments,
-    todo_line,
 )
 
 BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
@@ -45,7 +42,8 @@ def make_stub(source: str, file: str = "<solution>", left: Collection[int] | Non
     """
     solution = read(source, file)
     blocks = _blocks(solution)
-    removed = blocks if left is None else _blocks_of(solution, blocks, left)
+    numbered = zip(blocks, _numbers_of(solution, blocks), strict=True)
+    removed = [block for block, numbers in numbered if left is None or not numbers.isdisjoint(left)]
     markers = {mark.line for block in blocks if block not in removed for mark in (block.begin, block.end)}
     lines = [line for line in _stub_lines(solution, removed) if line.origin not in markers]
     stub = "\n".join(line.text for line in lines).rstrip("\n") + "\n"
@@ -80,21 +78,12 @@ def todo_sites(source: str) -> dict[int, TodoSite]:
     }
 
 
-def locate_todo(stub_source: str, student_source: str, number: int) -> int | None:
-    """Rend la ligne où l'étudiant doit regarder : son `# TODO n`, sinon le `def` de la fonction visée."""
-    line = todo_line(student_source, number)
-    if line is not None:
-        return line
-    site = todo_sites(stub_source).get(number)
-    if site is None or site.function is None:
-        return None
-    return definition_line(student_source, site.function)
-
-
-def is_todo_left(stub_source: str, student_source: str, number: int) -> bool:
-    """Dit si ce TODO est resté tel quel : sous son commentaire vient encore la ligne du stub."""
-    line = line_after_todo(stub_source, number)
-    return line is not None and line == line_after_todo(student_source, number)
+def solution_lines(source: str) -> dict[int, set[int]]:
+    """Les lignes d'une solution que l'étudiant doit écrire, et les TODO qui les demandent."""
+    solution = read(source, "<source>")
+    blocks = _blocks(solution)
+    numbered = zip(blocks, _numbers_of(solution, blocks), strict=True)
+    return {line: numbers for block, numbers in numbered for line in range(block.begin.line + 1, block.end.line)}
 
 
 @dataclass(frozen=True)
@@ -156,14 +145,13 @@ def _blocks(solution: Source) -> list[_Block]:
     return blocks
 
 
-def _blocks_of(solution: Source, blocks: Sequence[_Block], numbers: Collection[int]) -> list[_Block]:
-    """Les blocs de ces TODO ; deux TODO d'affilée se partagent celui qui les suit."""
+def _numbers_of(solution: Source, blocks: Sequence[_Block]) -> list[set[int]]:
+    """Les TODO de chaque bloc ; deux TODO d'affilée se partagent celui qui les suit."""
     ends = [0, *(block.end.line for block in blocks)]
     places = [(number, line) for number, line in todo_comments(solution.comments) if number]
     return [
-        block
+        {block.todo, *(number for number, line in places if end < line < block.begin.line)}
         for end, block in zip(ends, blocks, strict=False)
-        if not {block.todo, *(number for number, line in places if end < line < block.begin.line)}.isdisjoint(numbers)
     ]
 
 

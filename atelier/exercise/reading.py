@@ -135,6 +135,12 @@ def todo_line(source: str, number: int) -> int | None:
     return next((line for found, line in todo_comments(comments) if found == number), None)
 
 
+def todo_lines(source: str) -> list[tuple[int, int]]:
+    """Le numéro et la ligne de chaque TODO, dans l'ordre, même dans un fichier que Python ne lit pas."""
+    found = ((_TODO.match(text.strip()), line) for line, text in enumerate(source.splitlines(), start=1))
+    return [(int(match["number"]), line) for match, line in found if match and match["number"]]
+
+
 def line_after_todo(source: str, number: int) -> str | None:
     """La première ligne qui suit un TODO et n'en est pas le commentaire."""
     start = todo_line(source, number)

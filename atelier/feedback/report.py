@@ -220,7 +220,10 @@ class Reporter:
             terminal.line("L'environnement est en panne : réparez-le d'abord, comme le dit le message ci-dessus.")
             return
         folder, todo = failure.source.folder, failure.verdict.todo
-        known = hints(failure.source, todo) if todo else []
+        if todo is None:
+            terminal.line("Aucun indice pour cette erreur : le message ci-dessus dit où elle est.")
+            return
+        known = hints(failure.source, todo)
         given = self._memory.get(HINTS).get(folder, {})
         rank = given.get(str(todo), 0)
         if rank >= len(known):

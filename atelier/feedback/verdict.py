@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from atelier.exercise.history import is_untouched
 from atelier.exercise.kata import KataSource
-from atelier.exercise.marks import is_todo_left, locate_todo, make_stub
+from atelier.exercise.todos import is_todo_left, locate_todo, nearest_todo
 from atelier.machine.errors import LONGEST_TEXT, EnvironmentProblem, text_of
 from atelier.machine.paths import shown
 from atelier.sandbox.loader import explain_missing_package, line_in
-from atelier.sandbox.mistakes import Interruption, StudentMistake
+from atelier.sandbox.mistakes import LOADING, Interruption, StudentMistake
 
 WIDTH = 110
 MAX_LINES = 11  # avec le titre que pytest met au-dessus : douze
@@ -70,7 +70,9 @@ def judge(
 
     `todo` est le numéro du TODO que vise le test ; celui d'un `NotImplementedError("TODO n")` l'emporte.
     `run_error` est l'erreur du dernier run de ce test : une assertion ne dit pas d'elle-même quelle ligne l'a levée.
+    Un fichier qui ne se charge pas n'a rien à voir avec le test : le TODO est celui que concerne la ligne en cause.
     """
+    is_loading = any(LOADING in getattr(cause, "__notes__", ()) for cause in chain(error))
     error = _root(error)
     if isinstance(error, EnvironmentProblem):
         return Verdict(Outcome.ENVIRONMENT, rule, expected=str(error), got=error.repair)
@@ -79,6 +81,10 @@ def judge(
     verdict = replace(_explained(error), rule=rule, todo=todo, where=_where(error, source, todo))
     if remaining:
         return replace(verdict, outcome=Outcome.TODO, expected="du code à la place du TODO", got="le TODO")
+    if is_loading:
+        expected = verdict.expected if isinstance(error, StudentMistake) else "un fichier qui se charge jusqu'au bout"
+        todo = _todo_at(verdict.where, source)
+        return replace(verdict, rule="le fichier se charge", expected=expected, todo=todo)
     if _is_left(source, todo):
         return replace(verdict, outcome=Outcome.TODO)
     if run_error and (line := _blunder_line(run_error, source)):
@@ -167,13 +173,20 @@ def _is_left(source: KataSource, todo: int | None) -> bool:
     if is_untouched(source.path, source.root):
         return True
     texts = _solution_and_student(source)
-    return texts is not None and todo is not None and is_todo_left(make_stub(texts[0]), texts[1], todo)
+    return texts is not None and todo is not None and is_todo_left(*texts, todo)
 
 
 def _todo_line(source: KataSource, todo: int | None) -> int | None:
     """La ligne du TODO dans le fichier testé ou, si le commentaire n'y est plus, celle de sa fonction."""
     texts = _solution_and_student(source)
     return locate_todo(*texts, todo) if texts and todo is not None else None
+
+
+def _todo_at(where: str, source: KataSource) -> int | None:
+    """Le TODO que concerne la ligne en cause, si c'est une ligne du fichier testé."""
+    file, _, line = where.rpartition(":")
+    texts = _solution_and_student(source)
+    return nearest_todo(texts[1], int(line)) if texts and file == shown(source.path) and line.isdecimal() else None
 
 
 def _solution_and_student(source: KataSource) -> tuple[str, str] | None:

@@ -18,7 +18,8 @@ from atelier.exercise.kata import KataSource
 from atelier.machine.errors import REINSTALL, EnvironmentProblem
 from atelier.machine.packages import locked
 from atelier.machine.paths import shown
-from atelier.sandbox.mistakes import StudentMistake
+from atelier.sandbox.mistakes import LOADING, StudentMistake
+from atelier.sandbox.syntax import explained
 
 _counter = itertools.count()
 # Là où le nom à importer n'est pas celui du paquet à installer.
@@ -51,7 +52,8 @@ def loaded_module(source: KataSource) -> Iterator[KataModule]:
     Lève `StudentMistake` si le fichier manque, ne se lit pas, ne se compile pas ou appelle `sys.exit` ;
     `EnvironmentProblem` si un paquet de l'atelier n'est pas installé. Les autres erreurs passent telles quelles.
     """
-    code = _compile(source)
+    with _noting_errors():
+        code = _compile(source)
     name = f"{source.module}__{next(_counter)}"
     module = KataModule(name)
     module.__file__ = str(source.path)
@@ -61,10 +63,20 @@ def loaded_module(source: KataSource) -> Iterator[KataModule]:
     linecache.checkcache(str(source.path))
     sys.modules[name] = module
     try:
-        _execute(code, module, source)
+        with _noting_errors():
+            _execute(code, module, source)
         yield module
     finally:
         sys.modules.pop(name, None)
+
+
+@contextmanager
+def _noting_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        error.add_note(LOADING)
+        raise
 
 
 @contextmanager
@@ -89,9 +101,11 @@ def _compile(source: KataSource) -> object:
     try:
         return compile(content, str(source.path), "exec", dont_inherit=True)
     except SyntaxError as error:
+        lines = content.decode("utf-8", errors="replace").splitlines()
+        line = lines[error.lineno - 1] if error.lineno and error.lineno <= len(lines) else ""
         raise StudentMistake(
             expected="un fichier que Python sait lire",
-            got=f"{type(error).__name__} : {error.msg}",
+            got=explained(error.msg, line),
             path=source.path,
             line=error.lineno,
         ) from error

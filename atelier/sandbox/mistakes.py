@@ -5,6 +5,9 @@ Les pannes de la machine sont dans `machine/errors.py`.
 
 from pathlib import Path
 
+# La note que porte une erreur survenue avant que le premier test n'ait commencé.
+LOADING = "pendant le chargement du fichier"
+
 
 class StudentMistake(Exception):
     """Le fichier de l'étudiant est en cause, et le harnais sait le dire mieux que Python.

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atelier.exercise.marks import TodoSite, is_todo_left, locate_todo, todo_sites
+from atelier.exercise.marks import TodoSite, make_stub, todo_sites
+from atelier.exercise.todos import is_todo_left, locate_todo, nearest_todo
 from tests.helpers.stub_folder import STUB, STUDENT_WORK
 
 # Assez pour couvrir les combinaisons, sans délai qui dépende de la machine.
@@ -124,13 +125,107 @@ def test_locate_never_raises_on_a_student_file(text: str) -> None:
     assert line is None or 1 <= line <= text.count("\n") + text.count("\r") + 1
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_todo_is_left_until_its_place_changes(number: int) -> None:
-    """Un TODO reste à faire tant que la ligne qui le suit est celle du stub, où que soit descendu le commentaire."""
-    stub = "# TODO 1 : décorez,\n# oui.\ndef load():\n    # TODO 2 : rendez.\n    raise X\n@task(\n    # TODO 3\n)\n"
-    done = stub.replace("def", "@task\ndef").replace("raise X", "return 1").replace("TODO 3", "TODO 3\n    retries=3,")
+SOLUTION = """\
+from prefect import task
 
-    assert (True, False) == (
-        is_todo_left(stub, "\n" + stub, number),
-        is_todo_left(stub, done, number),
-    )
+# TODO 1 : décorez,
+# oui.
+# BEGIN SOLUTION
+@task
+# END SOLUTION
+def load():
+    # TODO 2 : rendez.
+    # BEGIN SOLUTION
+    return 1
+    # END SOLUTION
+
+
+@task(
+    name="train",
+    # TODO 3 : relancez.
+    # TODO 4 : trois fois.
+    # BEGIN SOLUTION
+    retries=3,
+    # END SOLUTION
+    # TODO 5 : attendez.
+    # BEGIN SOLUTION
+    retry_delay_seconds=10,
+    # END SOLUTION
+)
+def train():
+    return 2
+"""
+LEFT = make_stub(SOLUTION)
+NAMED = '    name="train",\n'
+
+
+def _left(source: str) -> set[int]:
+    return {number for number in range(1, 6) if is_todo_left(SOLUTION, source, number)}
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        (LEFT, {1, 2, 3, 4, 5}),
+        ("\n\n" + LEFT, {1, 2, 3, 4, 5}),
+        (LEFT.replace("def load", "@task\ndef load"), {2, 3, 4, 5}),
+        (LEFT.replace("# TODO 1", "# TODO 1").replace("@task(\n", "load = task(load)\n\n\n@task(\n"), {2, 3, 4, 5}),
+        (LEFT.replace('raise NotImplementedError("TODO 2")', "return 1"), {1, 3, 4, 5}),
+        (LEFT.replace(NAMED, f"{NAMED}    retries=3,\n"), {1, 2, 5}),
+        (LEFT.replace("attendez.\n", "attendez.\n    retries=3,\n"), {1, 2}),
+        (LEFT.replace(NAMED, f"{NAMED}    retry_delay_seconds=10,\n"), {1, 2, 3, 4}),
+        (LEFT.replace(NAMED, f"{NAMED}    cache_policy=None,\n"), {1, 2}),
+        (LEFT.replace(NAMED, '    name="other",\n'), {1, 2}),
+        (f"{LEFT}\n\nagain = train.with_options(retries=3)\n", set()),
+        (LEFT.replace("def train", "def fit"), {1, 2}),
+    ],
+)
+def test_todo_is_left_only_where_nothing_is_written(written: str, left: set[int]) -> None:
+    """Un TODO reste à faire si rien n'est écrit pour lui : sous lui, plus bas dans les parenthèses, ou ailleurs."""
+    assert left == _left(written)
+
+
+def test_solution_leaves_nothing() -> None:
+    """La solution, marques comprises ou non, n'a plus rien à faire."""
+    assert set() == _left(SOLUTION)
+
+
+@pytest.mark.parametrize(
+    ("text", "todo"),
+    [
+        ("def load", 1),
+        ("raise", 2),
+        ("@task(", 3),
+        ("# TODO 4", 4),
+        ("# TODO 5", 5),
+        ("return 2", 5),
+    ],
+)
+def test_nearest_todo_is_that_of_the_definition(text: str, todo: int) -> None:
+    """Une ligne concerne le TODO qui la précède dans sa définition, sinon le premier de celle-ci."""
+    line = next(number for number, each in enumerate(LEFT.splitlines(), start=1) if text in each)
+
+    assert todo == nearest_todo(LEFT, line)
+
+
+def test_signature_concerns_the_todo_of_its_body() -> None:
+    """Une faute dans l'en-tête d'une fonction concerne son TODO, pas celui de la fonction d'avant."""
+    source = "def one():\n    # TODO 1\n    pass\n\n\ndef two(x=1 / 0):\n    # TODO 2\n    pass\n"
+
+    assert 2 == nearest_todo(source, 6)
+
+
+def test_unreadable_file_has_a_nearest_todo() -> None:
+    """Dans un fichier que Python ne lit pas, c'est le dernier TODO qui précède la ligne."""
+    broken = LEFT.replace("return 2", "return (2")
+
+    assert 5 == nearest_todo(broken, len(broken.splitlines()))
+    assert nearest_todo("x = (1\n", 1) is None
+
+
+@quick
+@given(st.text(alphabet="#def TODO1features()'\"\n\r\t\\\x00\x0c:é@"), st.integers(1, 5))
+def test_questions_never_raise_on_a_student_file(text: str, number: int) -> None:
+    """Quel que soit le texte de l'étudiant, on sait répondre."""
+    assert is_todo_left(SOLUTION, text, number) in (True, False)
+    assert nearest_todo(text, number) in {None, *range(10**6)}

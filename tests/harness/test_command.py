@@ -234,7 +234,7 @@ def test_report_keeps_the_verdict(toy: Toy, tmp_path: Path) -> None:
     toy.pytest("--junitxml=report.xml", "-k", "test_one")
 
     failures = [case.text for case in ElementTree.parse(tmp_path / "report.xml").iter("failure")]
-    assert ["à corriger · TODO 1 · `one` rend 1"] == [(text or "").splitlines()[0] for text in failures]
+    assert ["à corriger · le fichier se charge"] == [(text or "").splitlines()[0] for text in failures]
 
 
 SUBMITTED = """\

@@ -64,8 +64,12 @@ ENDLESS = (WRONG, "attendu : du code qui se termine", "pas de réponse après 2 
 LEFTOVER = (WRONG, "le thread", "tourne encore")
 
 UNREADABLE = [
-    Hostile("syntax_error", _top("def broken(:  # ICI\n    pass"), (WRONG, "SyntaxError")),
-    Hostile("indentation_error", _top("if True:\npass  # ICI"), (WRONG, "IndentationError")),
+    Hostile(
+        "syntax_error",
+        _top("def broken(:  # ICI\n    pass"),
+        (WRONG, "Python ne comprend pas cette ligne"),
+    ),
+    Hostile("indentation_error", _top("if True:\npass  # ICI"), (WRONG, "le « if » de la ligne", "n'a pas de corps")),
     Hostile("not_utf8", b"# -- \n" + "# caf\u00e9\n".encode("latin-1") + GOOD.encode(), (WRONG, "UTF-8", ":2")),
     Hostile("utf16", GOOD.encode("utf-16"), (WRONG, "UTF-8")),
     Hostile("unknown_encoding", b"# -*- coding: klingon -*-\n" + GOOD.encode(), (WRONG, "encodage inconnu")),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from atelier.sandbox import guard
+from atelier.sandbox import interruption
 from atelier.sandbox.guard import Guard
 from atelier.sandbox.mistakes import Interruption, StudentMistake
 from tests.helpers import toy as kata
@@ -32,7 +32,7 @@ def clockwork(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delattr(signal, "SIGALRM")
     elif not hasattr(signal, "SIGALRM"):
         pytest.skip("pas d'alarme sur ce système")
-    monkeypatch.setattr(guard, "RING_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(interruption, "RING_EVERY_SECONDS", 0.1)
     return request.param
 
 
