@@ -1,4 +1,4 @@
-"""Le squelette des générateurs : produire des fichiers à partir de `solutions/`, sans jamais remplacer un travail.
+"""Le squelette des générateurs : produire des fichiers à partir de `solutions/`, sans écraser le travail de personne.
 
 Un générateur dit ce qu'il veut écrire et comment reconnaître ce qu'il a déjà écrit ; le reste est le même pour tous :
 vérifier, créer, mettre à jour, refuser, ou remplacer en gardant une copie.
@@ -61,7 +61,7 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
     """Les options de tous les générateurs : `--force`, `--check`, `--root`."""
     parser = argparse.ArgumentParser(prog=prog, description=description)
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--force", action="store_true", help="remplace aussi un travail, et en garde une copie")
+    mode.add_argument("--force", action="store_true", help="remplace aussi un fichier modifié, et en garde une copie")
     mode.add_argument("--check", action="store_true", help="n'écrit rien, signale ce qui n'est pas à jour")
     parser.add_argument("--root", type=Path, default=ROOT, metavar="DIR", help="la racine du dépôt")
     return parser
@@ -70,7 +70,7 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 def generate(products: Callable[[], Iterable[Product]], options: argparse.Namespace) -> Code:
     """Écrit ou vérifie ces fichiers, une ligne pour chacun ; rend le plus grave de leurs codes."""
     try:
-        return max(_process(product, options) for product in products())
+        return max((_process(product, options) for product in products()), default=Code.GOOD)
     except StubError as error:
         print(error, file=sys.stderr)
         return Code.UNUSABLE
@@ -93,7 +93,8 @@ def _process(product: Product, options: argparse.Namespace) -> Code:
 def _check(product: Product, wanted: str) -> tuple[Code, str]:
     state = product.state(wanted)
     if state is State.TOUCHED:
-        return Code.REFUSED, f"{state.value} : reportez ce changement dans solutions/, ou --force"
+        abandon = f"`{product.command} ARGS=--force`"
+        return Code.REFUSED, f"{state.value} : reportez ce changement dans solutions/, ou abandonnez-le : {abandon}"
     if state is not State.FRESH:
         return Code.REFUSED, f"{state.value} : lancez `{product.command}`"
     if not product.is_recorded(wanted):
@@ -104,7 +105,7 @@ def _check(product: Product, wanted: str) -> tuple[Code, str]:
 def _update(product: Product, wanted: str, *, force: bool) -> tuple[Code, str]:
     state = product.state(wanted)
     if state is State.TOUCHED and not force:
-        return Code.REFUSED, "refusé, il contient un travail (--force le remplace et en garde une copie)"
+        return Code.REFUSED, "refusé : quelqu'un l'a modifié (--force le remplace, et en garde une copie)"
     # L'historique d'abord : un fichier écrit mais inconnu passerait pour le travail d'un étudiant.
     product.record(wanted)
     if state is State.FRESH:

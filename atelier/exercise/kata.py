@@ -1,4 +1,4 @@
-"""Un kata et ses fichiers : qui cherche un chemin de kata le trouve ici, et nulle part ailleurs."""
+"""Un kata et ses fichiers : son stub, sa solution, son README, ses tests, et l'outil qu'il apprend."""
 
 import re
 from dataclasses import dataclass

@@ -5,18 +5,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from atelier.exercise.marks import TodoSite, make_stub, solution_lines, todo_sites
+from atelier.exercise.marks import make_stub, solution_lines, todo_sites
 from atelier.exercise.reading import UNPARSABLE, definition_line, line_after_todo, parse, todo_line, todo_lines
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Node = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def locate_todo(stub_source: str, student_source: str, number: int) -> int | None:
+def locate_todo(solution_source: str, student_source: str, number: int) -> int | None:
     """Rend la ligne où l'étudiant doit regarder : son `# TODO n`, sinon le `def` de la fonction visée."""
     line = todo_line(student_source, number)
     if line is not None:
         return line
-    site = todo_sites(stub_source).get(number)
+    site = todo_sites(solution_source).get(number)
     if site is None or site.function is None:
         return None
     return definition_line(student_source, site.function)
@@ -25,8 +25,8 @@ def locate_todo(stub_source: str, student_source: str, number: int) -> int | Non
 def nearest_todo(source: str, line: int) -> int | None:
     """Le TODO dont parle sans doute cette ligne, d'après les commentaires qui restent ; rien s'il n'y en a plus.
 
-    Dans une définition, celui qui la précède, sinon, pour un décorateur, le premier des décorateurs. Ailleurs, le
-    dernier qui précède. Le fichier peut ne pas se lire.
+    Dans une définition : le dernier qui précède la ligne ; à défaut, le premier de ses décorateurs, puis de son corps.
+    Ailleurs, le dernier qui précède. Le fichier peut ne pas se lire.
     """
     todos = todo_lines(source)
     previous = next(((number, place) for number, place in reversed(todos) if place <= line), None)
@@ -80,26 +80,26 @@ def _is_head_left(stub: ast.Module, student: ast.Module, place: int, todos: list
     Il vise celles qui le suivent, jusqu'au prochain de son genre, sauf celles dont un décorateur a son propre TODO.
     """
     end = next((line for line in todos if line > place and _innermost(stub, line) is None), float("inf"))
-    following = [node for node in stub.body if isinstance(node, Definition) and place < node.lineno < end]
+    following = [node for node in stub.body if isinstance(node, Node) and place < node.lineno < end]
     aimed = {node.name for node in following if not any(_first_line(node) <= line < node.lineno for line in todos)}
     return _heads(stub, aimed) == _heads(student, aimed) and _loose(stub) == _loose(student)
 
 
 def _heads(tree: ast.Module, names: set[str]) -> dict[str, list[str]]:
-    nodes = [node for node in tree.body if isinstance(node, Definition) and node.name in names]
+    nodes = [node for node in tree.body if isinstance(node, Node) and node.name in names]
     return {node.name: _dump(node.decorator_list) + _dump(_arguments(node)) for node in nodes}
 
 
-def _arguments(node: Definition) -> list[ast.AST]:
+def _arguments(node: Node) -> list[ast.AST]:
     return [] if isinstance(node, ast.ClassDef) else [node.args]
 
 
 def _loose(tree: ast.Module) -> list[str]:
     """Ce qui n'est ni une définition, ni un import."""
-    return _dump([node for node in tree.body if not isinstance(node, Definition | ast.Import | ast.ImportFrom)])
+    return _dump([node for node in tree.body if not isinstance(node, Node | ast.Import | ast.ImportFrom)])
 
 
-def _is_decorator_left(stub: Definition, student: Definition, of_others: set[str]) -> bool:
+def _is_decorator_left(stub: Node, student: Node, of_others: set[str]) -> bool:
     """Dit si ce décorateur n'a reçu que ce que demandent d'autres TODO."""
     before, after = _keywords(stub), _keywords(student)
     kept = all(after.get(name) == value for name, value in before.items())
@@ -118,7 +118,7 @@ def _asked_elsewhere(solution: str, name: str, number: int) -> set[str]:
     return asked[False] - asked[True]
 
 
-def _keywords(definition: Definition) -> dict[str, str]:
+def _keywords(definition: Node) -> dict[str, str]:
     calls = [decorator for decorator in definition.decorator_list if isinstance(decorator, ast.Call)]
     return {keyword.arg or "": ast.dump(keyword.value) for call in calls for keyword in call.keywords}
 
@@ -127,15 +127,15 @@ def _options(tree: ast.AST) -> int:
     return sum(isinstance(node, ast.Attribute) and node.attr == "with_options" for node in ast.walk(tree))
 
 
-def _definitions(tree: ast.AST) -> Iterator[Definition]:
-    return (node for node in ast.walk(tree) if isinstance(node, Definition))
+def _definitions(tree: ast.AST) -> Iterator[Node]:
+    return (node for node in ast.walk(tree) if isinstance(node, Node))
 
 
-def _first_line(node: Definition) -> int:
+def _first_line(node: Node) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
-def _innermost(tree: ast.Module, line: int) -> Definition | None:
+def _innermost(tree: ast.Module, line: int) -> Node | None:
     """La plus petite définition qui entoure cette ligne, décorateurs compris."""
     around = [node for node in _definitions(tree) if _first_line(node) <= line <= (node.end_lineno or 0)]
     return max(around, key=_first_line, default=None)
@@ -143,6 +143,3 @@ def _innermost(tree: ast.Module, line: int) -> Definition | None:
 
 def _dump(nodes: Sequence[ast.AST]) -> list[str]:
     return [ast.dump(node) for node in nodes]
-
-
-__all__ = ["TodoSite", "is_todo_left", "locate_todo", "nearest_todo"]

@@ -1,4 +1,4 @@
-"""Ce que l'atelier emprunte à pytest sans que pytest le promette : ici, et nulle part ailleurs.
+"""Les modules privés de pytest dont l'atelier se sert : ici, et nulle part ailleurs.
 
 Un test en vérifie chaque emprunt : une nouvelle version de pytest se lit là d'abord.
 """

@@ -34,7 +34,7 @@ class _Failure:
 class VerdictRepr(TerminalRepr):
     """Un verdict à la place de la trace de pytest, dans le terminal comme dans l'éditeur.
 
-    `told_on` est le terminal qui l'a déjà montré pour un autre test, et n'en répète que le titre. L'éditeur et le
+    `told_on` est le terminal qui l'a déjà montré pour un autre test, et où seul le titre se répète. L'éditeur et le
     rapport JUnit montrent chaque test à part : eux ont toujours le verdict entier.
     """
 
@@ -47,7 +47,7 @@ class VerdictRepr(TerminalRepr):
 
     def toterminal(self, tw: TerminalWriter) -> None:
         """Écrit le verdict, le titre en couleur."""
-        wrong = self._lines[0].startswith("à corriger")
+        wrong = self._lines[0].startswith(Outcome.WRONG.value)
         tw.line(self._lines[0], bold=True, red=wrong, yellow=not wrong)
         for line in self._lines[1:] if tw is not self._told_on else ():
             tw.line(line)
@@ -116,7 +116,9 @@ class Reporter:
         if not self._full:
             report.sections = []  # ce qu'a affiché le code : le verdict en a gardé la fin
         if report.when == "call" or report.failed:
-            self._results.setdefault(source.folder, {})[item.name] = report.passed
+            results = self._results.setdefault(source.folder, {})
+            if not self._is_outage(item):
+                results[item.name] = report.passed
         if report.skipped:
             self._tests[source.folder].discard(item.name)  # un bonus sauté n'empêche pas de finir le kata
         return report
@@ -174,6 +176,11 @@ class Reporter:
         report.longrepr = VerdictRepr(verdict.render(), told_on=told_on)
         self._explained.add(key)
 
+    def _is_outage(self, item: pytest.Item) -> bool:
+        """Dit si ce test a échoué par la faute de la machine : ce que l'on savait de lui reste vrai."""
+        last = self._failures[-1] if self._failures else None
+        return last is not None and last.nodeid == item.nodeid and last.verdict.outcome is Outcome.ENVIRONMENT
+
     def _is_student_run(self) -> bool:
         chosen = self._config.getoption("solutions") or self._config.getoption("impl")
         return bool(self._results) and not chosen
@@ -226,6 +233,9 @@ class Reporter:
         known = hints(failure.source, todo)
         given = self._memory.get(HINTS).get(folder, {})
         rank = given.get(str(todo), 0)
+        if not known:
+            terminal.line(f"Le TODO {todo} n'a pas d'indice : relisez ce qu'il demande, dans le README du kata.")
+            return
         if rank >= len(known):
             solution = shown(failure.source.solution)
             terminal.line(f"Vous avez lu tous les indices de ce TODO. La solution : {solution}")
@@ -242,7 +252,7 @@ class Reporter:
                 terminal.line(line, red=line.startswith("-"), green=line.startswith("+"))
 
     def _write_link(self, terminal: pytest.TerminalReporter) -> None:
-        """La page du premier échec, sinon du dernier run ; aucune si son serveur ne répond plus."""
+        """La page du premier échec, sinon du dernier run ; aucune si un serveur ne répond plus."""
         nodeids = [failure.nodeid for failure in self._failures] + list(reversed(self._pages))
         page = next((self._pages[nodeid] for nodeid in nodeids if nodeid in self._pages), None)
         if page and not self._is_cut_off:

@@ -83,7 +83,7 @@ def judge(
         return replace(verdict, outcome=Outcome.TODO, expected="du code à la place du TODO", got="le TODO")
     if is_loading:
         expected = verdict.expected if isinstance(error, StudentMistake) else "un fichier qui se charge jusqu'au bout"
-        todo = _todo_at(verdict.where, source)
+        todo = _todo_at(_line(error, source), source)
         return replace(verdict, rule="le fichier se charge", expected=expected, todo=todo)
     if _is_left(source, todo):
         return replace(verdict, outcome=Outcome.TODO)
@@ -153,9 +153,16 @@ def _remaining_todo(error: BaseException) -> int | None:
 def _where(error: BaseException, source: KataSource, todo: int | None) -> str:
     if isinstance(error, StudentMistake) and error.line:
         return f"{shown(error.path or source.path)}:{error.line}"
-    lines = (line_in(cause, source.path) for cause in chain(error))
-    line = next((line for line in lines if line), None) or _todo_line(source, todo)
+    line = _line(error, source) or _todo_line(source, todo)
     return f"{shown(source.path)}:{line}" if line else shown(source.path)
+
+
+def _line(error: BaseException, source: KataSource) -> int | None:
+    """La ligne en cause dans le fichier testé."""
+    if isinstance(error, StudentMistake) and error.line:
+        return error.line if str(error.path or source.path) == str(source.path) else None
+    lines = (line_in(cause, source.path) for cause in chain(error))
+    return next((line for line in lines if line), None)
 
 
 def _blunder_line(error: BaseException, source: KataSource) -> int | None:
@@ -182,11 +189,10 @@ def _todo_line(source: KataSource, todo: int | None) -> int | None:
     return locate_todo(*texts, todo) if texts and todo is not None else None
 
 
-def _todo_at(where: str, source: KataSource) -> int | None:
-    """Le TODO que concerne la ligne en cause, si c'est une ligne du fichier testé."""
-    file, _, line = where.rpartition(":")
+def _todo_at(line: int | None, source: KataSource) -> int | None:
+    """Le TODO que concerne cette ligne du fichier testé."""
     texts = _solution_and_student(source)
-    return nearest_todo(texts[1], int(line)) if texts and file == shown(source.path) and line.isdecimal() else None
+    return nearest_todo(texts[1], line) if texts and line else None
 
 
 def _solution_and_student(source: KataSource) -> tuple[str, str] | None:

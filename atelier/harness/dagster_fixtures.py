@@ -14,8 +14,8 @@ import pytest
 
 from atelier.dagster.settings import prepare_environment
 from atelier.feedback.report import SOURCE
-from atelier.harness.outages import prepare
 from atelier.harness.plugin import REPORTER
+from atelier.harness.tools import prepare
 from atelier.sandbox.loader import explain_missing_package
 from atelier.sandbox.mistakes import StudentMistake
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier.harness.items import needs_mlflow
-from atelier.harness.outages import OUTAGES, WatchedServer, prepare
+from atelier.harness.outages import OUTAGES, WatchedServer
+from atelier.harness.tools import needs_mlflow, prepare, repair_of
 from atelier.mlflow.settings import prepare_environment
 from atelier.mlflow.store import (
     UNHELPFUL_WARNINGS,
@@ -70,7 +70,9 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtu
             raise explain_missing_package(error) from error
         request.config.stash[STORE] = store
         request.config.stash[OUTAGES].watch(
-            WatchedServer("MLflow", store.uri, partial(still_answers, store), needs_mlflow)
+            WatchedServer(
+                "MLflow", store.uri, partial(still_answers, store), needs_mlflow, partial(repair_of, "mlflow")
+            )
         )
         yield store
 

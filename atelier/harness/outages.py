@@ -10,12 +10,16 @@ from atelier.machine.errors import EnvironmentProblem
 
 @dataclass(frozen=True)
 class WatchedServer:
-    """Un serveur qui a répondu : `answers` dit s'il répond encore, `serves` si un test a besoin de lui."""
+    """Un serveur qui a répondu.
+
+    `answers` dit s'il répond encore, `serves` si un test a besoin de lui, `repair` que faire quand il ne répond plus.
+    """
 
     title: str
     url: str
     answers: Callable[[], bool]
     serves: Callable[[pytest.Item], bool]
+    repair: Callable[[], str]
 
 
 class Outages:
@@ -25,30 +29,20 @@ class Outages:
         self._problems: dict[WatchedServer, EnvironmentProblem | None] = {}
 
     def watch(self, server: WatchedServer) -> None:
-        """Surveille ce serveur, s'il ne l'est pas déjà."""
-        self._problems.setdefault(server, None)
+        """Surveille ce serveur, jusqu'à la fin de la session."""
+        self._problems[server] = None
 
     def known(self, item: pytest.Item) -> EnvironmentProblem | None:
         """La panne déjà constatée d'un serveur dont ce test a besoin."""
         return next((problem for server, problem in self._problems.items() if problem and server.serves(item)), None)
 
     def found(self, item: pytest.Item) -> EnvironmentProblem | None:
-        """De même, après avoir interrogé ces serveurs : on le demande quand un test échoue, quoi qu'il ait vu."""
+        """La même, après avoir interrogé ceux que l'on croit sains : pour un test qui échoue, quoi qu'il en dise."""
         for server, problem in self._problems.items():
             if problem is None and server.serves(item) and not server.answers():
-                self._problems[server] = EnvironmentProblem(
-                    f"le serveur {server.title} ne répond plus ({server.url})",
-                    "make down && make up, puis relancez pytest",
-                )
+                problem = f"le serveur {server.title} ne répond plus ({server.url})"
+                self._problems[server] = EnvironmentProblem(problem, f"{server.repair()}, puis relancez pytest")
         return self.known(item)
 
 
 OUTAGES = pytest.StashKey[Outages]()
-
-
-def prepare(prepare_environment: Callable[[], None]) -> None:
-    """Prépare un outil avant le premier test ; un réglage impossible arrête pytest d'une phrase, sans trace."""
-    try:
-        prepare_environment()
-    except EnvironmentProblem as problem:
-        raise pytest.UsageError(f"{problem}. Pour réparer : {problem.repair}.") from problem

@@ -18,9 +18,9 @@ from pytest_timeout import is_debugging
 from atelier.exercise.kata import KATAS, SOLUTIONS, KataSource, source_of
 from atelier.feedback.pytest_internals import release_streams, without_diff
 from atelier.feedback.report import SOURCE, Reporter, last_words
-from atelier.harness.items import needs_stack
 from atelier.harness.outages import OUTAGES, Outages
 from atelier.harness.targets import explain_target
+from atelier.harness.tools import needs_stack
 from atelier.sandbox.guard import Guard
 from atelier.sandbox.loader import KataModule, loaded_module, restored_process
 from atelier.sandbox.mistakes import EndlessCode, StudentMistake

@@ -15,9 +15,9 @@ import pytest
 from pytest_timeout import is_debugging
 
 from atelier.feedback.report import SOURCE
-from atelier.harness.items import needs_prefect, needs_stack
-from atelier.harness.outages import OUTAGES, WatchedServer, prepare
+from atelier.harness.outages import OUTAGES, WatchedServer
 from atelier.harness.plugin import REPORTER, STUDENT_FILES, require_watching
+from atelier.harness.tools import needs_prefect, needs_stack, prepare, repair_of
 from atelier.machine.addresses import browser_url
 from atelier.machine.errors import EnvironmentProblem
 from atelier.machine.imports import faster_imports
@@ -74,7 +74,9 @@ def prefect_server(_results: Path, request: pytest.FixtureRequest) -> "Iterator[
             request.getfixturevalue("_second_process")
         wait_until_ready(server)
     request.config.stash[OUTAGES].watch(
-        WatchedServer("Prefect", server.url, partial(still_answers, server), needs_prefect)
+        WatchedServer(
+            "Prefect", server.url, partial(still_answers, server), needs_prefect, partial(repair_of, "prefect")
+        )
     )
     with connected(server, _results, CLIENT_RETRIES), one_tls_context():
         yield server

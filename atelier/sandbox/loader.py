@@ -74,7 +74,7 @@ def loaded_module(source: KataSource) -> Iterator[KataModule]:
 def _noting_errors() -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except BaseException as error:  # une interruption aussi : un `input()`, une boucle sans fin
         error.add_note(LOADING)
         raise
 

@@ -5,7 +5,7 @@ Les pannes de la machine sont dans `machine/errors.py`.
 
 from pathlib import Path
 
-# La note que porte une erreur survenue avant que le premier test n'ait commencé.
+# La note que porte une erreur survenue pendant que le fichier se charge, donc avant le corps du test.
 LOADING = "pendant le chargement du fichier"
 
 

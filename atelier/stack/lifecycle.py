@@ -35,7 +35,7 @@ class State(Enum):
     STOPPED = "arrêté"
     STARTING = "démarre"
     READY = "en marche"
-    SICK = "malade"
+    SICK = "en panne"
     OUTDATED = "à relancer"
 
 
@@ -73,7 +73,7 @@ class Stack:
         Sans nom, tous. Ce qui sert déjà reste tel quel. Lève `EnvironmentProblem` si l'un ne démarre pas : ceux que
         cet appel a lancés sont alors arrêtés.
         """
-        names = self._with_needs(names or self.default_names())
+        names = self.with_needs(names or self.default_names())
         with _one_at_a_time():
             statuses = self.observe(names)
             for status in statuses:
@@ -92,19 +92,20 @@ class Stack:
 
         Un service s'arrête avant ceux dont il a besoin : un worker arrête ses runs, et le dit au serveur.
         """
-        stopped, every = False, list(self.services.values())
-        for depth in sorted({self._depth(service) for service in every}, reverse=True):
-            wave = [service for service in every if self._depth(service) == depth]
-            stopped |= processes.stop(_process_names(wave), max(service.stop_seconds for service in wave))
+        every = list(self.services.values())
+        replaced = [name for service in every for name in service.replaces]
+        stopped = [self._stop(every), processes.stop(replaced)]
         if survivors := processes.members(_process_names(every)):
             numbers = ", ".join(str(process.pid) for process in survivors)
             raise EnvironmentProblem(f"ces processus ne s'arrêtent pas : {numbers}", "redémarrez la machine")
-        return stopped
+        return any(stopped)
 
     def run(self, service: Service) -> int:
         """Devient ce service, au premier plan ; ne revient que là où un processus ne peut pas céder sa place."""
         for need in self._needs(service):
             # Un worker sans serveur à son départ renonce pour toujours aux événements : annulations, runs des tasks.
+            if not need.answer():
+                print(f"{service.title} attend {need.title} ({shown_address(need)})…", flush=True)
             while not need.answer():
                 time.sleep(0.2)
         plan = _prepared(service)
@@ -133,16 +134,14 @@ class Stack:
         """Qui s'occupe de ce service, si ce n'est pas à nous de le lancer : son conteneur, ou une adresse donnée."""
         if service.name in self.sidecars():
             return "dans son conteneur"
-        for each in (service, *self._needs(service)):
-            if each.address and each.address.is_elsewhere:
-                return f"à l'adresse de {each.address.variable}"
-        return ""
+        variable = self._elsewhere_variable(service)
+        return f"à l'adresse de {variable}" if variable else ""
 
     def elsewhere_repair(self, service: Service) -> str:
         """Que faire quand un service dont quelqu'un d'autre s'occupe ne répond pas."""
         if service.name in self.sidecars():
             return CONTAINER_REPAIR
-        return f"démarrez ce serveur, ou enlevez {self.elsewhere(service).split()[-1]} de l'environnement"
+        return f"démarrez ce serveur, ou enlevez {self._elsewhere_variable(service)} de l'environnement"
 
     def check_port(self, service: Service) -> None:
         """Lève `EnvironmentProblem` si ce service, arrêté, ne pourrait pas écouter sur son port."""
@@ -161,14 +160,31 @@ class Stack:
                 f"arrêtez ce programme, ou écrivez {setting}={other} dans .env, puis : make up",
             )
 
+    def _elsewhere_variable(self, service: Service) -> str:
+        """La variable d'environnement qui désigne un autre serveur, pour ce service ou pour ce dont il a besoin."""
+        addresses = (each.address for each in (service, *self._needs(service)))
+        return next((address.variable for address in addresses if address and address.is_elsewhere), "")
+
     def _needs(self, service: Service) -> list[Service]:
-        return [self.services[name] for name in service.needs]
+        """Ce dont ce service a besoin, de proche en proche."""
+        direct = [self.services[name] for name in service.needs]
+        return list(dict.fromkeys(each for need in direct for each in (need, *self._needs(need))))
+
+    def _stop(self, services: list[Service]) -> bool:
+        """Arrête ces services, chacun avant ceux dont il a besoin ; dit s'il y avait quelque chose."""
+        stopped = False
+        for depth in sorted({self._depth(service) for service in services}, reverse=True):
+            wave = [service for service in services if self._depth(service) == depth]
+            seconds = max(service.stop_seconds for service in wave)
+            stopped |= processes.stop([service.name for service in wave], seconds)
+        return stopped
 
     def _depth(self, service: Service) -> int:
         return max((1 + self._depth(need) for need in self._needs(service)), default=0)
 
-    def _with_needs(self, names: Sequence[str]) -> list[str]:
-        wanted = {*names, *(need for name in names for need in self.services[name].needs)}
+    def with_needs(self, names: Sequence[str]) -> list[str]:
+        """Ces services, et ceux dont ils ont besoin, de proche en proche."""
+        wanted = {*names, *(need.name for name in names for need in self._needs(self.services[name]))}
         return [name for name in self.services if name in wanted]
 
     def _observe(self, service: Service, family: processes.Family) -> Status:
@@ -204,12 +220,11 @@ class Stack:
         tell: Callable[[Status], None],
         announce: Callable[[list[Service]], None],
     ) -> None:
-        names = [service.name for service in services]
-        processes.stop(names)  # les malades, et les enfants qu'un mort a laissés
+        self._stop(services)  # les malades, et les enfants qu'un mort a laissés
         for service in services:
             self.check_port(service)
         announce(services)
-        with _nothing_left_behind(names):
+        with _nothing_left_behind([service.name for service in services]):
             self._wait({service.name: service for service in services}, starting, tell, START_SECONDS)
 
     def _wait(
@@ -235,7 +250,8 @@ class Stack:
             if not started and not waiting:
                 return
         after = f" au bout de {seconds:.0f} secondes" if seconds else ""
-        raise self._problem(next(iter(started)), f"ne répond pas{after}")
+        late = next(iter([*started, *waiting.values()]))
+        raise self._problem(late, f"ne répond pas{after}")
 
     def _start(self, service: Service) -> "psutil.Process":
         try:
@@ -278,7 +294,8 @@ def _one_at_a_time() -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(state_dir() / "stack.lock", timeout=START_SECONDS):
+        # Le plus long des démarrages : des conteneurs attendus, puis nos propres services.
+        with FileLock(state_dir() / "stack.lock", timeout=START_SECONDS + CONTAINER_SECONDS):
             yield
     except Timeout as error:
         raise EnvironmentProblem("un autre « make up » ne finit pas", "make down && make up") from error

@@ -39,7 +39,7 @@ class Service:
     `name` est ce que l'on tape, `title` ce que l'on lit, `package` le paquet dont la version compte. `plan` dit comment
     le lancer, `ask` lui demande s'il sert (rien : il ne sert pas). `address` est la sienne ; s'il n'écoute pas, `label`
     est montré à la place. `needs` nomme les services sans lesquels il ne sert à rien : il démarre après eux et s'arrête
-    avant, en `stop_seconds` au plus. `replaces` nomme les processus qui en tenaient lieu avant lui.
+    avant, en douceur pendant `stop_seconds`. `replaces` nomme les processus qui en tenaient lieu avant lui.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Les quatre services de l'atelier, avec ou sans Docker.
 
-`make up` les lance tous ; chaque conteneur de `compose/` en fait tourner un, par `python -m atelier run NOM`. Ce qui
-change d'une machine à l'autre vient de l'environnement :
+`make up` lance ceux qui manquent ; chaque conteneur de `compose/` en fait tourner un, par `python -m atelier run NOM`.
+Ce qui change d'une machine à l'autre vient de l'environnement :
 
 - `ATELIER_HOME`, le dossier d'état (`.atelier/` par défaut) ;
 - `ATELIER_PREFECT_PORT`, `ATELIER_MLFLOW_PORT`, `ATELIER_DAGSTER_PORT`, les ports (voir `.env.example`) ;

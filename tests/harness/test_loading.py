@@ -53,6 +53,15 @@ def test_unreadable_file_is_explained_in_french(toy: Toy, code: str, meaning: st
     assert "à corriger · TODO 2 · le fichier se charge" in output
 
 
+@pytest.mark.parametrize("line", ["input('?')", "import os; os._exit(0)"])
+def test_interrupted_loading_is_told_as_such(toy: Toy, line: str) -> None:
+    """Ce que le harnais arrête au chargement n'est pas reproché au test qui passait le premier."""
+    toy.write(f"{kata.STUB}\n\n{line}\n")
+    output = toy.pytest().output
+
+    assert 3 == output.count("à corriger · TODO 2 · le fichier se charge")
+
+
 def test_todo_called_at_import_is_still_a_todo(toy: Toy) -> None:
     """Un TODO qui s'exécute dès le chargement reste « pas encore fait », pas une faute."""
     toy.write(kata.ONE_DONE + "\n\ntwo()\n")

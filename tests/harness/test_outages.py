@@ -129,6 +129,17 @@ def test_hint_of_an_outage_is_to_repair(toy: Toy) -> None:
     assert "indice 1 sur 2" in toy.pytest("--indice").output
 
 
+def test_outage_leaves_the_progress_alone(toy: Toy) -> None:
+    """Une panne ne retire rien à l'avancement : ce qui était vert l'est encore."""
+    toy.write(kata.DONE)
+    before = toy.pytest().output
+    toy.write(FULL_DISK)
+    after = toy.pytest().output
+
+    assert "3/3" in before
+    assert "3/3" in after
+
+
 def test_next_step_of_an_outage_is_to_repair(toy: Toy) -> None:
     """Le prochain pas renvoie à la panne, pas à un TODO."""
     toy.write(FULL_DISK)

@@ -75,7 +75,7 @@ def test_suspended_service_is_replaced(atelier: Atelier) -> None:
     _, status = atelier("status")
     code, _ = atelier("up")
 
-    assert ("malade (suspendu)" in status, "Pour réparer : make up" in status) == (True, True), status
+    assert ("en panne (suspendu)" in status, "Pour réparer : make up" in status) == (True, True), status
     assert (0, False) == (code, processes.is_alive(process))
 
 

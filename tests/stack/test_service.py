@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,28 @@ def test_declared_service_is_stopped_in_order(atelier: Atelier, tmp_path: Path) 
     assert (0, "Tout est arrêté.\n") == (code, output)
     assert ["kite s'arrête", "toy s'arrête"] == _story(tmp_path)[2:]
     assert [] == processes.members(["kite", "toy"])
+
+
+def test_outdated_services_are_stopped_in_order(
+    atelier: Atelier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relancés ensemble, celui qui a besoin de l'autre s'arrête d'abord : il peut encore le lui dire."""
+    atelier("up")
+    for setting in PORTS.values():
+        monkeypatch.setenv(setting, str(free_port()))
+    code, output = atelier("up")
+
+    assert (0, "Démarrage : Cerf-volant, Jouet" in output) == (code, True), output
+    assert ["kite s'arrête", "toy s'arrête", "toy démarre", "kite démarre"] == _story(tmp_path)[2:]
+
+
+def test_needs_are_followed_all_the_way(stack: Stack) -> None:
+    """Ce dont a besoin ce dont on a besoin vient aussi, et d'abord."""
+    kite = stack.services["kite"]
+    tail = replace(kite, name="tail", needs=("kite",))
+    longer = Stack([tail, *stack.services.values()])
+
+    assert ["tail", "kite", "toy"] == longer.with_needs(["tail"])
 
 
 def test_asking_for_one_brings_what_it_needs(atelier: Atelier, stack: Stack) -> None:
