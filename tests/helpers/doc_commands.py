@@ -163,7 +163,7 @@ class Checker:
             return self._check(["pytest", *rest], place)
         if module == "atelier":
             return _check_atelier(rest)
-        if module.partition(".")[0] not in ("atelier", "tests", "tools"):
+        if module.partition(".")[0] not in ("tests", "tools"):
             return self._check_help([sys.executable, "-m", module, *rest])
         spec = importlib.util.find_spec(module)
         return _unknown_options(Path(spec.origin), rest) if spec and spec.origin else f"le module {module} n'existe pas"
@@ -242,7 +242,7 @@ def _is_command(text: str) -> bool:
 
 
 def _check_atelier(arguments: list[str]) -> str:
-    return "" if arguments[0] in COMMANDS else f"atelier n'a pas de commande {arguments[0]}"
+    return "" if arguments[0] in [*COMMANDS, "--help"] else f"atelier n'a pas de commande {arguments[0]}"
 
 
 def _check_airflow(folder: Path, words: list[str]) -> str:
