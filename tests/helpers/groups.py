@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 # Les plus longs d'abord : un long travail qui commencerait en dernier ferait attendre tous les autres.
-LONGEST = ("embedded",)
+LONGEST = ("embedded", "09_tracking", "11_pipeline", "10_registry", "07_notifications", "04_parallelism")
 KATA = re.compile(r"\[(\d\d_[a-z_]+)")
 
 

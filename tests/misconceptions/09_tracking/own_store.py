@@ -45,7 +45,6 @@ def link_runs(run: mlflow.ActiveRun) -> None:
 def train_candidate(customers: pd.DataFrame, C: float, experiment: str) -> str:
     """Entraîne un candidat dans un run MLflow qui n'est qu'à lui ; rend l'identifiant de ce run."""
     train, test = churn.split_customers(customers)
-    mlflow.set_tracking_uri(new_store(Path(mkdtemp())).uri)
     mlflow.set_experiment(experiment)
     with mlflow.start_run(run_name=f"C={C}") as run:
         link_runs(run)
@@ -60,5 +59,7 @@ def train_candidate(customers: pd.DataFrame, C: float, experiment: str) -> str:
 def compare_candidates(candidates: list[float], experiment: str = "churn") -> list[str]:
     """Entraîne les candidats en même temps ; rend les identifiants de leurs runs MLflow, dans l'ordre."""
     customers = churn.load_customers()
+    mlflow.set_tracking_uri(new_store(Path(mkdtemp())).uri)
+    mlflow.set_experiment(experiment)
     futures = [train_candidate.submit(customers, C, experiment) for C in candidates]
     return [future.result() for future in futures]
