@@ -4,11 +4,12 @@ Prefect s'exécute en vrai contre un vrai serveur ; seuls changent l'heure qu'il
 attend. L'horloge part de l'heure réelle et n'avance que vers l'avant, pour que le serveur l'accepte.
 """
 
+import asyncio
 import datetime
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,7 @@ WAITING_FOR_STUDENT = ("discord_webhook.webhook", "urllib3.util.retry")
 
 @dataclass(frozen=True)
 class Wait:
-    """Une attente demandée, en secondes ; `by_prefect` distingue les retries d'un `time.sleep` du fichier."""
+    """Une attente demandée, en secondes ; `by_prefect` distingue les retries de ce qu'attend le fichier lui-même."""
 
     seconds: float
     by_prefect: bool
@@ -47,7 +48,7 @@ class SimulatedClock:
 
     @property
     def student_waits(self) -> list[float]:
-        """Les `time.sleep` écrits dans le fichier du kata, en secondes."""
+        """Les attentes écrites dans le fichier du kata, en secondes : `time.sleep`, `asyncio.sleep`, `Event.wait`."""
         return [wait.seconds for wait in self.waits if not wait.by_prefect]
 
     def advance(self, seconds: float) -> None:
@@ -69,7 +70,7 @@ class SimulatedClock:
 
 @contextmanager
 def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Iterator[SimulatedClock]:
-    """Met Prefect, et les `time.sleep` du code d'étudiant ou qu'il fait faire, à l'heure de `clock`.
+    """Met Prefect, et les `sleep` du code d'étudiant ou qu'il fait faire, à l'heure de `clock`.
 
     `is_student_code` dit si un fichier source est celui d'un étudiant.
     """
@@ -103,6 +104,8 @@ def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]
         patch.object(prefect.utilities.engine, "time", _Replaced(time, sleep=_refuse_flow_wait)),
         patch.object(prefect.client.base, "time", _Replaced(time, sleep=_client_sleep)),
         patch.object(time, "sleep", _sleep_of(clock, is_student_code)),
+        patch.object(asyncio, "sleep", _async_sleep_of(clock, is_student_code)),
+        patch.object(threading.Event, "wait", _event_wait_of(clock, is_student_code)),
     ):
         yield clock
 
@@ -119,6 +122,31 @@ def _sleep_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> 
             real_sleep(seconds)
 
     return sleep
+
+
+def _async_sleep_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[..., Awaitable[Any]]:
+    real = asyncio.sleep
+
+    def sleep(delay: float, result: Any = None) -> Awaitable[Any]:
+        if not is_student_code(sys._getframe(1).f_code.co_filename):
+            return real(delay, result)
+        clock.sleep(delay, by_prefect=False)
+        return real(0, result)
+
+    return sleep
+
+
+def _event_wait_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[..., bool]:
+    """Le `wait` de tous, qui attend vraiment : un autre thread peut répondre. Si aucun ne répond, c'est un `sleep`."""
+    real = threading.Event.wait
+
+    def wait(event: threading.Event, timeout: float | None = None) -> bool:
+        is_set = real(event, timeout)
+        if timeout and not is_set and is_student_code(sys._getframe(1).f_code.co_filename):
+            clock.sleep(timeout, by_prefect=False)
+        return is_set
+
+    return wait
 
 
 class _Replaced:

@@ -1,6 +1,8 @@
 """Ce que Prefect a enregistré d'un run : des états et des task runs, relus par l'API du serveur."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -119,6 +121,8 @@ class Probe:
         self._is_flow = isinstance(flow_or_task, Flow)
         self._last.clear()
         state = flow_or_task(*arguments, return_state=True, **parameters)
+        if inspect.isawaitable(state):  # `async def` : Prefect l'admet, l'appel ne fait alors que préparer le run
+            state = asyncio.run(_awaited(state))
         task_runs = self._recorded() if self._is_flow else [*self._last.values()]
         self.last_flow_run = state.state_details.flow_run_id or self.last_flow_run
         value = state.result(raise_on_failure=False)
@@ -144,6 +148,10 @@ class Probe:
     def _is_up_to_date(self, run: TaskRun) -> bool:
         emitted = self._last[run.id].state
         return run.state is not None and emitted is not None and run.state.id == emitted.id
+
+
+async def _awaited(awaitable: Awaitable[State[Any]]) -> State[Any]:
+    return await awaitable
 
 
 def _kind(value: object) -> str:

@@ -52,6 +52,12 @@ def test_async_tasks_do_not_wait_either(kata, run, clock):
     assert clock.retry_waits == [86400.0, 86400.0]
 
 
+def test_other_ways_to_wait_are_seen(kata, run, clock):
+    """Un flow asynchrone se lance comme un autre ; ce que le fichier attend lui-même est noté, sous toute forme."""
+    assert run(kata.async_flow).value == "réveillé"
+    assert clock.student_waits == [3600.0, 0.01, 7200]
+
+
 def test_cache_expires_when_the_clock_advances(kata, run, clock):
     """L'heure simulée fait expirer un cache, et n'avance pas d'elle-même."""
     states = [run(kata.hourly, 1).state.name for _ in range(2)]
@@ -132,6 +138,15 @@ async def async_flaky():
 @flow
 def async_patient():
     asyncio.run(async_flaky())
+
+
+@flow
+async def async_flow():
+    told = threading.Event()
+    told.wait(0.01)
+    told.set()
+    told.wait(0.01)  # quelqu'un a répondu : ce n'est plus une attente
+    return await asyncio.sleep(7200, "réveillé")
 
 
 @task(cache_policy=INPUTS, cache_expiration=datetime.timedelta(hours=1))
