@@ -17,6 +17,7 @@ from atelier.harness import warm
 from atelier.machine.paths import ROOT
 from tests.helpers import homes
 
+ACCEPTED = ROOT / "tests" / "accepted"
 MISCONCEPTIONS = ROOT / "tests" / "misconceptions"
 TIMEOUT_SECONDS = 600
 COLUMNS = {"COLUMNS": "120"}
@@ -163,6 +164,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 __all__ = [
+    "ACCEPTED",
     "MISCONCEPTIONS",
     "PATIENT",
     "ROOT",
