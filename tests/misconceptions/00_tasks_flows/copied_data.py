@@ -1,5 +1,5 @@
 # tué par : test_data_passes_from_step_to_step
-# message : 'train_model': {}
+# message : une copie ou un extrait
 """Une copie entre deux étapes : Prefect ne reconnaît plus la valeur."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
-# tué par : test_pipeline_is_a_flow_of_three_steps
-# message : ParameterBindError
+# tué par : test_second_run_starts_from_scratch
+# message : « churn_pipeline » garde les paramètres
 """Le chemin par défaut a disparu."""
 
 from pathlib import Path

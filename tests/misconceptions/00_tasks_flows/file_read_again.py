@@ -1,5 +1,5 @@
 # tué par : test_data_passes_from_step_to_step
-# message : 'evaluate_model': {'model': 'train_model'}
+# message : obtenu : customers de train_model vient de load_customers, model de evaluate_model vient de train_model
 """La dernière étape relit les données dans son coin."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 # tué par : test_each_step_is_a_task
-# message : vu par Prefect : []
+# message : load_customers est un flow
 """Les étapes sont des flows, pas des tasks."""
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-# tué par : test_pipeline_is_a_flow_of_three_steps
+# tué par : test_pipeline_calls_each_step_once
 # message : task runs : aucun
 """`.fn` appelle la fonction d'origine, dans le dos de Prefect."""
 

@@ -1,5 +1,5 @@
 # tué par : test_data_passes_from_step_to_step
-# message : 'train_model': {}
+# message : obtenu
 """Les données passent par une variable globale : plus de flèches dans le graphe."""
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-# tué par : test_pipeline_is_a_flow_of_three_steps
+# tué par : test_pipeline_calls_each_step_once
 # message : task runs : load_customers, train_model, load_customers
 """Chaque étape recharge les clients."""
 

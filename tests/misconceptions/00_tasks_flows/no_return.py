@@ -1,5 +1,5 @@
 # tué par : test_metrics_are_those_of_the_model
-# message : None
+# message : rien (None)
 """Le flow calcule les mesures et oublie de les rendre."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
-# tué par : test_pipeline_is_a_flow_of_three_steps
-# message : task runs : evaluate_model ;
+# tué par : test_pipeline_calls_each_step_once
+# message : task runs : evaluate_model
 """Une seule task fait tout : on ne sait plus ce qui a échoué."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
-# tué par : test_pipeline_is_a_flow_of_three_steps
-# message : task runs : aucun
+# tué par : test_pipeline_calls_each_step_once
+# message : task runs : aucun (ce n'est pas encore une task, TODO 1
 """Seul le flow est décoré : il aboutit, mais Prefect ne voit aucune étape."""
 
 from pathlib import Path

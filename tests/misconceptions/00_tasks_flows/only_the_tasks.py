@@ -1,4 +1,4 @@
-# tué par : test_pipeline_is_a_flow_of_three_steps
+# tué par : test_pipeline_is_a_flow
 # message : « churn_pipeline » connu de Prefect
 """Les tasks sont là, le flow est resté une fonction."""
 

@@ -1,4 +1,4 @@
-# tué par : test_pipeline_is_a_flow_of_three_steps
+# tué par : test_pipeline_calls_each_step_once
 # message : task runs : aucun
 """Le flow appelle `churn` au lieu des tasks."""
 

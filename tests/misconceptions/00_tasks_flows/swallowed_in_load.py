@@ -1,5 +1,5 @@
 # tué par : test_missing_file_fails_the_flow
-# message : 'load_customers': 'Completed'
+# message : load_customers « Completed »
 """La première étape rend un tableau vide au lieu d'échouer."""
 
 from pathlib import Path
