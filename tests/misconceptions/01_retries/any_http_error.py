@@ -1,4 +1,4 @@
-# tué par : test_transient_errors_are_told_apart
+# tué par : test_every_status_code_is_sorted
 # message : is_transient rend False
 """Toute erreur HTTP passe pour passagère, 404 compris."""
 

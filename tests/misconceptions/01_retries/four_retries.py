@@ -1,5 +1,5 @@
 # tué par : test_three_retries_then_the_task_fails
-# message : 5 requête(s), puis
+# message : essais comptés : [5]
 """Un retry de trop."""
 
 import pandas as pd

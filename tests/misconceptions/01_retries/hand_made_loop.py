@@ -1,5 +1,5 @@
-# tué par : test_prefect_counts_the_attempts
-# message : essais comptés par Prefect : [1]
+# tué par : test_three_retries_then_the_task_fails
+# message : essais comptés : [1]
 """Une boucle `try` à la main : Prefect ne voit qu'un essai."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
-# tué par : test_transient_errors_are_told_apart
-# message : is_transient rend True quand la source répond « slow »
+# tué par : test_every_error_class_is_sorted
+# message : is_transient rend True
 """Une connexion coupée passe pour définitive."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
-# tué par : test_transient_errors_are_told_apart
-# message : « 429 »
+# tué par : test_every_status_code_is_sorted
+# message : codes mal rangés : 429
 """« Trop de requêtes » n'est pas vu comme passager."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
-# tué par : test_transient_errors_are_told_apart
-# message : is_transient rend True quand la source répond
+# tué par : test_permanent_error_is_fatal_at_once
+# message : DataError
 """La page d'erreur est lue comme des données."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
-# tué par : test_training_is_not_retried
-# message : 'train_model': [4]
+# tué par : test_only_the_loading_starts_again
+# message : essais comptés par Prefect : [2, 4]
 """L'entraînement aussi se relance."""
 
 import pandas as pd

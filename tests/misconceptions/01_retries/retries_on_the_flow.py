@@ -1,5 +1,5 @@
-# tué par : test_prefect_counts_the_attempts
-# message : 3 task(s) de ce nom
+# tué par : test_only_the_loading_starts_again
+# message : 4 task(s) « load_customers » dans le flow
 """C'est le flow qui recommence : chaque essai est une nouvelle task."""
 
 import pandas as pd

@@ -1,4 +1,4 @@
-# tué par : test_prefect_counts_the_attempts
+# tué par : test_only_the_loading_starts_again
 # message : le flow entier attend 10 s
 """Le flow recommence, après une attente que personne ne simule."""
 

@@ -1,5 +1,5 @@
 # tué par : test_permanent_error_is_fatal_at_once
-# message : 4 requête(s) au lieu de
+# message : 4 requête(s)
 """Tout se relance, même un 404."""
 
 import pandas as pd

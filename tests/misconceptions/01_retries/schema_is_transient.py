@@ -1,5 +1,5 @@
-# tué par : test_transient_errors_are_told_apart
-# message : « html »
+# tué par : test_every_error_class_is_sorted
+# message : is_transient rend False
 """Une page HTML à la place du CSV passe pour passagère."""
 
 import pandas as pd

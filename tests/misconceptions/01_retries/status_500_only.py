@@ -1,5 +1,5 @@
-# tué par : test_transient_errors_are_told_apart
-# message : is_transient rend True
+# tué par : test_every_status_code_is_sorted
+# message : 501
 """Seul le code 500 passe pour une panne de serveur."""
 
 import pandas as pd

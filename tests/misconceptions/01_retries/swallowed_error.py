@@ -1,4 +1,4 @@
-# tué par : test_permanent_error_is_shown_as_it_is
+# tué par : test_permanent_error_fails_the_flow
 # message : puis un flow Completed
 """L'erreur est avalée par le flow."""
 

@@ -1,5 +1,5 @@
-# tué par : test_transient_errors_are_told_apart
-# message : aucune erreur
+# tué par : test_three_retries_then_the_task_fails
+# message : puis une task Completed
 """La task rend `None` au lieu d'échouer : Prefect n'a rien à relancer."""
 
 import pandas as pd

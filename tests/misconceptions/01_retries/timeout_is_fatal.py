@@ -1,5 +1,5 @@
-# tué par : test_transient_errors_are_told_apart
-# message : « slow »
+# tué par : test_every_error_class_is_sorted
+# message : Timeout
 """Une source trop lente passe pour définitivement perdue."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
 # tué par : test_three_retries_then_the_task_fails
-# message : 3 requête(s), puis
+# message : essais comptés : [3]
 """« Trois essais » compris comme deux retries."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
-# tué par : test_prefect_counts_the_attempts
-# message : 0 task(s) de ce nom
+# tué par : test_three_retries_then_the_task_fails
+# message : une fonction Python ordinaire
 """Plus de décorateur : Prefect ne voit pas la task."""
 
 import pandas as pd
