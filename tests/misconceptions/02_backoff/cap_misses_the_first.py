@@ -1,5 +1,5 @@
 # tué par : test_delays_double_up_to_the_cap
-# message : cap=0.5) rend [0.5]
+# message : base=60, cap=10
 """Le plafond n'est vérifié qu'après le premier doublement."""
 
 import pandas as pd

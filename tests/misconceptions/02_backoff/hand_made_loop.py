@@ -1,5 +1,5 @@
 # tué par : test_prefect_does_the_waiting
-# message : attentes de Prefect : [] s, de votre code : [10, 20]
+# message : attentes de Prefect : [] s, de votre code : [10, 20
 """Une boucle et des `time.sleep` à la main : Prefect ne voit rien."""
 
 import time

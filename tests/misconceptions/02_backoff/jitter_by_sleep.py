@@ -1,5 +1,5 @@
 # tué par : test_prefect_does_the_waiting
-# message : de votre code : [0.639
+# message : de votre code : [0.
 """Le hasard est un `time.sleep` au début de la task, même quand tout va bien."""
 
 import random

@@ -1,5 +1,5 @@
 # tué par : test_jitter_stretches_a_wait_by_half_at_most
-# message : à [20, 120] s
+# message : au plus malchanceux, [20, 120]
 """L'attente peut doubler."""
 
 import pandas as pd

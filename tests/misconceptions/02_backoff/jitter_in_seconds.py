@@ -1,5 +1,5 @@
 # tué par : test_jitter_stretches_a_wait_by_half_at_most
-# message : à [110, 660] s
+# message : au plus malchanceux, [110, 660]
 """Le facteur compris comme des secondes."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
 # tué par : test_jitter_stretches_a_wait_by_half_at_most
-# message : à [25, 150] s
+# message : au plus malchanceux, [25, 150]
 """« Moitié plus long » compris comme un multiplicateur."""
 
 import pandas as pd

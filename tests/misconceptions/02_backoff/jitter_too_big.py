@@ -1,5 +1,5 @@
 # tué par : test_jitter_stretches_a_wait_by_half_at_most
-# message : à [60, 360] s
+# message : au plus malchanceux, [60, 360]
 """Cinq, pour cinq dixièmes."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
 # tué par : test_jitter_stretches_a_wait_by_half_at_most
-# message : à [10, 63] s
+# message : au plus malchanceux, [10, 63]
 """Un hasard de 5 % : le troupeau reste groupé."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
 # tué par : test_clients_do_not_come_back_together
-# message : retours après [10.0, 10.0, 10.0] s
+# message : attentes du premier : [10.0, 20.0
 """Aucun hasard : tous les clients reviennent ensemble."""
 
 import pandas as pd

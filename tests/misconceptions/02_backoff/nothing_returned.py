@@ -1,5 +1,5 @@
 # tué par : test_delays_go_from_ten_to_sixty_seconds
-# message : obtenu : None
+# message : rien (None)
 """Le `return` est oublié."""
 
 import pandas as pd

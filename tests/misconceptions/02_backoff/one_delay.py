@@ -1,5 +1,5 @@
 # tué par : test_delays_go_from_ten_to_sixty_seconds
-# message : obtenu : 60
+# message : un objet int, pas une liste : 60
 """La dernière attente seule, au lieu de toutes."""
 
 import pandas as pd

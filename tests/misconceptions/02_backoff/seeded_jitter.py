@@ -1,5 +1,5 @@
 # tué par : test_clients_do_not_come_back_together
-# message : retours après [10.9, 10.9, 10.9] s
+# message : attentes du premier
 """Une graine fixe dans le fichier : chaque client tire le même hasard."""
 
 import random

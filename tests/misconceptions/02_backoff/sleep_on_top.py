@@ -1,5 +1,5 @@
 # tué par : test_prefect_does_the_waiting
-# message : attentes de Prefect : [10, 20] s, de votre code : [10, 10]
+# message : de votre code : [10
 """Un `time.sleep` en plus des attentes de Prefect."""
 
 import time

@@ -1,5 +1,5 @@
 # tué par : test_prefect_does_the_waiting
-# message : une task Completed ; attentes de Prefect : [] s
+# message : attentes de Prefect : [] s
 """L'erreur est avalée : Prefect n'a rien à relancer."""
 
 import pandas as pd
