@@ -14,8 +14,8 @@ from tests.helpers import groups, homes
 from tests.helpers.katas import ROOT
 from tests.helpers.stack import Stack, running_stack
 
-# Des réponses fausses, dont l'une finit par `_test.py` : rien de tout cela ne se collecte.
-collect_ignore = ["misconceptions"]
+# Des réponses justes et fausses, dont l'une finit par `_test.py` : rien de tout cela ne se collecte.
+collect_ignore = ["accepted", "misconceptions"]
 
 
 def pytest_sessionstart() -> None:

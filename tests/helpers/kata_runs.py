@@ -14,6 +14,7 @@ from atelier.exercise.marks import make_stub, todo_sites
 from tests.helpers import katas
 
 WRONG_ANSWERS = sorted(katas.MISCONCEPTIONS.glob("*/*.py"))
+RIGHT_ANSWERS = sorted(katas.ACCEPTED.glob("*/*.py"))
 HEADER = re.compile(r"# tué par : (?P<test>test_\w+)\n# message : (?P<message>.+)\n\"\"\"(?P<why>.+)\"\"\"\n")
 
 
@@ -102,6 +103,14 @@ def with_one_todo_left(folder: str) -> dict[int, list[Outcome]]:
 
 
 @cache
+def on_right_answers(folder: str) -> list[Outcome]:
+    """Toutes les réponses justes d'un kata, chacune contre tous ses tests."""
+    with TemporaryDirectory() as directory:
+        options = _copies([file for file in RIGHT_ANSWERS if file.parent.name == folder], Path(directory))
+        return _outcomes(folder, katas.test_file(folder), "-m", "not stack and not slow", *options)
+
+
+@cache
 def on_wrong_answers(folder: str) -> katas.PytestRun:
     """Toutes les réponses fausses d'un kata, chacune contre le seul test qui doit la refuser."""
     return play_wrong_answers([file for file in WRONG_ANSWERS if file.parent.name == folder])
@@ -109,15 +118,10 @@ def on_wrong_answers(folder: str) -> katas.PytestRun:
 
 def play_wrong_answers(files: Sequence[Path]) -> katas.PytestRun:
     """Joue ces réponses fausses d'un seul coup."""
+    alone = len(files) == 1
+    chosen = [f"{katas.test_file(file.parent.name)}::{case_of(file, alone=alone)}" for file in files]
     with TemporaryDirectory() as directory:
-        chosen, options = [], []
-        for file in files:
-            folder = file.parent.name
-            module = Path(directory, file.stem, folder, f"{katas.module_name(folder)}.py")
-            module.parent.mkdir(parents=True)
-            shutil.copy(file, module)
-            chosen.append(f"{katas.test_file(folder)}::{case_of(file, alone=len(files) == 1)}")
-            options += ["--impl", Path(directory, file.stem)]
+        options = _copies(files, Path(directory))
         return katas.play(*chosen, "-m", "not stack", *katas.PATIENT, *options)
 
 
@@ -131,6 +135,18 @@ def header_of(file: Path) -> re.Match[str]:
     header = HEADER.match(file.read_text(encoding="utf-8"))
     assert header, f"{file} doit commencer par « # tué par : », « # message : » et une ligne qui dit l'erreur"
     return header
+
+
+def _copies(files: Sequence[Path], directory: Path) -> list[str | Path]:
+    """Range chaque réponse dans un dossier à son nom, de même forme que `katas/` ; rend de quoi les jouer toutes."""
+    options: list[str | Path] = []
+    for file in files:
+        folder = file.parent.name
+        module = directory / file.stem / folder / f"{katas.module_name(folder)}.py"
+        module.parent.mkdir(parents=True)
+        shutil.copy(file, module)
+        options += ["--impl", directory / file.stem]
+    return options
 
 
 def _outcomes(folder: str, *arguments: str | Path) -> list[Outcome]:
