@@ -1,5 +1,5 @@
 # tué par : test_second_flow_run_computes_nothing
-# message : 'compute_features': 'Completed'
+# message : compute_features « Completed » ; train_model « Cached » (TODO 1 et 2)
 """Les paramètres du flow entrent dans la clé, et le label avec eux."""
 
 from datetime import timedelta

@@ -1,5 +1,5 @@
 # tué par : test_changed_code_is_computed_again
-# message : avec le résultat de compute_features
+# message : avec le résultat du code d'avant
 """Les entrées sans le code : deux tasks s'échangent leurs résultats."""
 
 from datetime import timedelta

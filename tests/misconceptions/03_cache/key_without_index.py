@@ -1,5 +1,5 @@
 # tué par : test_moved_rows_are_new_content
-# message : les features du tableau où l'index part de 1
+# message : en ordre inverse, avec leur index
 """La clé voit les valeurs, pas l'index."""
 
 import hashlib

@@ -1,5 +1,5 @@
 # tué par : test_result_expires_after_one_hour
-# message : « Completed », puis « Completed », puis « Completed », puis « Completed »
+# message : obtenu : « Completed », puis « Completed »
 """Une minute au lieu d'une heure."""
 
 from datetime import timedelta

@@ -1,5 +1,5 @@
 # tué par : test_each_hyperparameter_has_its_model
-# message : « Completed », puis « Completed », puis « Completed »
+# message : demandés à nouveau avant une heure
 """Le modèle n'est jamais gardé."""
 
 from datetime import timedelta

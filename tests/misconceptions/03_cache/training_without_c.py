@@ -1,5 +1,5 @@
 # tué par : test_each_hyperparameter_has_its_model
-# message : les modèles rendus ont C = 1.0, 1.0, 1.0
+# message : « Cached », et un modèle de C = 1.0
 """Le `C` ne compte pas : un seul modèle pour tous."""
 
 from datetime import timedelta

@@ -1,0 +1,50 @@
+"""Une `cache_key_fn` qui résume le code et le contenu."""
+
+import inspect
+from datetime import timedelta
+
+import pandas as pd
+from prefect import flow, task
+from prefect.utilities.hashing import hash_objects
+
+from atelier import churn
+
+
+def content_key(context, arguments):
+    """Code et contenu, sauf `label`."""
+    kept = {
+        name: (repr(value.dtypes), value.to_csv()) if hasattr(value, "to_csv") else value
+        for name, value in sorted(arguments.items())
+        if name != "label"
+    }
+    return hash_objects(context.task.name, inspect.getsource(context.task.fn), kept, raise_on_failure=True)
+
+
+@task(
+    task_run_name="features for {label}",
+    cache_key_fn=content_key,
+    cache_expiration=timedelta(hours=1),
+)
+def compute_features(customers: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Calcule les features ; `label` dit qui les demande, et ne sert qu'au nom du run."""
+    return churn.engineer_features(customers)
+
+
+@task(
+    cache_key_fn=content_key,
+)
+def train_model(features: pd.DataFrame, churned: pd.Series, C: float):
+    """Entraîne le modèle : long et coûteux. Plus `C` est petit, plus le modèle est simple."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(C=C)).fit(features, churned)
+
+
+@flow
+def churn_pipeline(label: str, C: float = 1.0):
+    """Calcule les features, puis entraîne."""
+    customers = churn.load_customers()
+    features = compute_features(customers, label)
+    return train_model(features, customers["churned"], C)

@@ -1,0 +1,51 @@
+"""Une classe de policy à soi, qui réunit celles de Prefect."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pandas as pd
+from prefect import flow, task
+from prefect.cache_policies import CachePolicy, Inputs, TaskSource
+
+from atelier import churn
+
+
+@dataclass
+class ByContent(CachePolicy):
+    """Le code et les entrées, sauf celles que l'on oublie."""
+
+    forgotten: tuple = ()
+
+    def compute_key(self, task_ctx, inputs, flow_parameters, **kwargs):
+        policy = Inputs(exclude=list(self.forgotten)) + TaskSource()
+        return policy.compute_key(task_ctx, inputs, flow_parameters, **kwargs)
+
+
+@task(
+    task_run_name="features for {label}",
+    cache_policy=ByContent(forgotten=("label",)),
+    cache_expiration=timedelta(hours=1),
+)
+def compute_features(customers: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Calcule les features ; `label` dit qui les demande, et ne sert qu'au nom du run."""
+    return churn.engineer_features(customers)
+
+
+@task(
+    cache_policy=ByContent(),
+)
+def train_model(features: pd.DataFrame, churned: pd.Series, C: float):
+    """Entraîne le modèle : long et coûteux. Plus `C` est petit, plus le modèle est simple."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(C=C)).fit(features, churned)
+
+
+@flow
+def churn_pipeline(label: str, C: float = 1.0):
+    """Calcule les features, puis entraîne."""
+    customers = churn.load_customers()
+    features = compute_features(customers, label)
+    return train_model(features, customers["churned"], C)

@@ -1,0 +1,55 @@
+"""La clé du contenu par `hash_pandas_object`, ajoutée à celle du code."""
+
+import hashlib
+from datetime import timedelta
+
+import pandas as pd
+from prefect import flow, task
+from prefect.cache_policies import CacheKeyFnPolicy, TASK_SOURCE
+
+from atelier import churn
+
+
+def frames(context, arguments):
+    parts = []
+    for name, value in sorted(arguments.items()):
+        if isinstance(value, pd.DataFrame):
+            parts.append(hashlib.sha256(pd.util.hash_pandas_object(value).values.tobytes() + repr(list(value.columns)).encode()).hexdigest())
+        elif isinstance(value, pd.Series):
+            parts.append(hashlib.sha256(pd.util.hash_pandas_object(value).values.tobytes() + repr(value.name).encode()).hexdigest())
+        elif name != "label":
+            parts.append(repr(value))
+    return "-".join(parts)
+
+
+BY_FRAMES = CacheKeyFnPolicy(cache_key_fn=frames) + TASK_SOURCE
+
+
+@task(
+    task_run_name="features for {label}",
+    cache_policy=BY_FRAMES,
+    cache_expiration=timedelta(hours=1),
+)
+def compute_features(customers: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Calcule les features ; `label` dit qui les demande, et ne sert qu'au nom du run."""
+    return churn.engineer_features(customers)
+
+
+@task(
+    cache_policy=BY_FRAMES,
+)
+def train_model(features: pd.DataFrame, churned: pd.Series, C: float):
+    """Entraîne le modèle : long et coûteux. Plus `C` est petit, plus le modèle est simple."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(C=C)).fit(features, churned)
+
+
+@flow
+def churn_pipeline(label: str, C: float = 1.0):
+    """Calcule les features, puis entraîne."""
+    customers = churn.load_customers()
+    features = compute_features(customers, label)
+    return train_model(features, customers["churned"], C)

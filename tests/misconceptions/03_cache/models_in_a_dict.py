@@ -1,0 +1,46 @@
+# tué par : test_new_data_or_code_trains_again
+# message : un modèle d'autres données
+"""Un dictionnaire de modèles, rangés par `C` seulement, sous la bonne policy."""
+
+from datetime import timedelta
+
+import pandas as pd
+from prefect import flow, task
+from prefect.cache_policies import INPUTS, TASK_SOURCE
+
+from atelier import churn
+
+
+_MODELS = {}
+
+
+@task(
+    task_run_name="features for {label}",
+    cache_policy=INPUTS + TASK_SOURCE - "label",
+    cache_expiration=timedelta(hours=1),
+)
+def compute_features(customers: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Calcule les features ; `label` dit qui les demande, et ne sert qu'au nom du run."""
+    return churn.engineer_features(customers)
+
+
+@task(
+    cache_policy=INPUTS + TASK_SOURCE,
+)
+def train_model(features: pd.DataFrame, churned: pd.Series, C: float):
+    """Entraîne le modèle : long et coûteux. Plus `C` est petit, plus le modèle est simple."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if C not in _MODELS:
+        _MODELS[C] = make_pipeline(StandardScaler(), LogisticRegression(C=C)).fit(features, churned)
+    return _MODELS[C]
+
+
+@flow
+def churn_pipeline(label: str, C: float = 1.0):
+    """Calcule les features, puis entraîne."""
+    customers = churn.load_customers()
+    features = compute_features(customers, label)
+    return train_model(features, customers["churned"], C)
