@@ -1,6 +1,7 @@
 """Le pipeline s'exécute sur un vrai serveur Prefect ; les tests relisent ce que le serveur a enregistré."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -118,7 +119,7 @@ def test_second_run_starts_from_scratch(history, run):
 
     for what, record, expected in (
         ("le fichier du premier run, dont le contenu a changé", past.rewritten, past.new_metrics),
-        ("les clients de l'atelier, après ceux d'un autre fichier", workshop, _metrics(churn.load_customers())),
+        ("les clients de l'atelier, après ceux d'un autre fichier", workshop, _metrics(_all_customers())),
     ):
         is_old = record.value == pytest.approx(past.metrics)
         assert record.value == pytest.approx(expected), explain(
@@ -160,7 +161,7 @@ def test_missing_file_fails_the_flow(history):
 @pytest.mark.todo(3)
 def test_failing_step_fails_the_flow(kata, run, tmp_path):
     """Une étape qui échoue arrête le flow, qu'elle entraîne ou qu'elle mesure."""
-    customers = churn.load_customers()
+    customers = _all_customers()
     staying, leaving = (customers[customers[churn.TARGET] == label] for label in (0, 1))
     for step, gone in LEAVING.items():
         few = pd.concat([staying.head(40 - gone), leaving.head(gone)])
@@ -175,9 +176,14 @@ def test_failing_step_fails_the_flow(kata, run, tmp_path):
         )
 
 
+@cache
+def _all_customers() -> pd.DataFrame:
+    return churn.load_customers()
+
+
 def _some_customers(seed: int) -> pd.DataFrame:
     """D'autres clients que ceux de l'atelier : un fichier que personne ne connaît d'avance."""
-    return churn.load_customers().sample(200, random_state=seed).reset_index(drop=True)
+    return _all_customers().sample(200, random_state=seed).reset_index(drop=True)
 
 
 def _write(customers: pd.DataFrame, path: Path) -> dict[str, float]:
