@@ -19,18 +19,20 @@ LEAVING = {"train_model": 0, "evaluate_model": 2}
 
 @pytest.fixture
 def history(kata, run, once, tmp_path_factory) -> Callable[[], SimpleNamespace]:
-    """Trois runs de suite dans le même processus : un fichier, un fichier absent, le premier fichier réécrit."""
+    """Cinq runs de suite dans le même processus : sans argument, puis sur un fichier qui change et qui disparaît."""
 
     def make() -> SimpleNamespace:
+        usual = _call(run, kata.churn_pipeline)
         path = tmp_path_factory.mktemp("history") / "customers.csv"
         metrics = _write(_some_customers(7), path)
         first = _call(run, kata.churn_pipeline, path)
-        missing = _call(run, kata.churn_pipeline, path.with_name("absent.csv"))
-        new_metrics = _write(_some_customers(8), path)
-        rewritten = _call(run, kata.churn_pipeline, path)
-        return SimpleNamespace(
-            kata=kata, first=first, metrics=metrics, missing=missing, rewritten=rewritten, new_metrics=new_metrics
-        )
+        failures = {}
+        for step, gone in LEAVING.items():
+            _forty_customers(gone).to_csv(path, index=False)
+            failures[step] = _call(run, kata.churn_pipeline, path)
+        path.unlink()
+        missing = _call(run, kata.churn_pipeline, path)
+        return SimpleNamespace(kata=kata, usual=usual, first=first, metrics=metrics, failures=failures, missing=missing)
 
     return lambda: once("history", make)
 
@@ -102,30 +104,31 @@ def test_data_passes_from_step_to_step(history):
 
 @pytest.mark.todo(3)
 def test_metrics_are_those_of_the_model(history):
-    """Le flow rend les mesures du modèle, sur les clients qu'on lui donne."""
-    record, expected = history().first, history().metrics
+    """Le flow rend les mesures du modèle, sur les clients de l'atelier si on ne lui dit rien."""
+    record, expected = history().usual, _metrics(_all_customers())
 
     assert record.value == pytest.approx(expected), explain(
-        expected=f"les mesures recalculées sur ce fichier : {_shown(expected)}",
+        expected=f"les mesures recalculées sur les clients de l'atelier : {_shown(expected)}",
         got=f"{_shown(record.value)}{_ending(record)}",
     )
 
 
 @pytest.mark.todo(3)
-def test_second_run_starts_from_scratch(history, run):
-    """Un second run relit tout : le flow ne garde rien du premier, même si le fichier porte le même nom."""
+def test_second_run_starts_from_scratch(history):
+    """Un run relit tout : le flow ne garde rien de celui d'avant, même si le fichier porte le même nom."""
     past = history()
-    workshop = _call(run, past.kata.churn_pipeline)
+    record, expected = past.first, past.metrics
 
-    for what, record, expected in (
-        ("le fichier du premier run, dont le contenu a changé", past.rewritten, past.new_metrics),
-        ("les clients de l'atelier, après ceux d'un autre fichier", workshop, _metrics(_all_customers())),
-    ):
-        is_old = record.value == pytest.approx(past.metrics)
-        assert record.value == pytest.approx(expected), explain(
-            expected=f"au second run, sur {what} : {_shown(expected)}",
-            got=f"{_shown(record.value)}{', les mesures du premier run' if is_old else ''}{_ending(record)}",
-        )
+    is_old = record.value == pytest.approx(past.usual.value)
+    assert record.value == pytest.approx(expected), explain(
+        expected=f"au second run, sur un autre fichier : {_shown(expected)}",
+        got=f"{_shown(record.value)}{', les mesures du premier run' if is_old else ''}{_ending(record)}",
+    )
+    again = next(iter(past.failures.values()))
+    assert again.value != pytest.approx(expected), explain(
+        expected="au troisième run, sur ce même fichier, dont le contenu a changé : plus les mesures d'avant",
+        got=f"{_shown(again.value)}, les mesures du second run",
+    )
 
 
 @pytest.mark.todo(3)
@@ -159,19 +162,13 @@ def test_missing_file_fails_the_flow(history):
 
 
 @pytest.mark.todo(3)
-def test_failing_step_fails_the_flow(kata, run, tmp_path):
+def test_failing_step_fails_the_flow(history):
     """Une étape qui échoue arrête le flow, qu'elle entraîne ou qu'elle mesure."""
-    customers = _all_customers()
-    staying, leaving = (customers[customers[churn.TARGET] == label] for label in (0, 1))
-    for step, gone in LEAVING.items():
-        few = pd.concat([staying.head(40 - gone), leaving.head(gone)])
-        few.to_csv(tmp_path / f"{step}.csv", index=False)
-
-        record = _call(run, kata.churn_pipeline, tmp_path / f"{step}.csv")
-
+    for step, record in history().failures.items():
         expected = dict.fromkeys(STEPS[: STEPS.index(step)], "Completed") | {step: "Failed"}
         assert (record.state.name, _ran(record)) == ("Failed", expected), explain(
-            expected=f"avec {gone} client(s) parti(s) sur 40, {step} échoue : un flow « Failed » ; {_said(expected)}",
+            expected=f"avec {LEAVING[step]} client(s) parti(s) sur 40, {step} échoue : un flow « Failed » ; "
+            f"{_said(expected)}",
             got=f"un flow {record} ; {_said(_ran(record))}",
         )
 
@@ -184,6 +181,13 @@ def _all_customers() -> pd.DataFrame:
 def _some_customers(seed: int) -> pd.DataFrame:
     """D'autres clients que ceux de l'atelier : un fichier que personne ne connaît d'avance."""
     return _all_customers().sample(200, random_state=seed).reset_index(drop=True)
+
+
+def _forty_customers(gone: int) -> pd.DataFrame:
+    """Quarante clients, dont si peu sont partis qu'une étape échoue."""
+    everyone = _all_customers()
+    staying, leaving = (everyone[everyone[churn.TARGET] == label] for label in (0, 1))
+    return pd.concat([staying.head(40 - gone), leaving.head(gone)])
 
 
 def _write(customers: pd.DataFrame, path: Path) -> dict[str, float]:

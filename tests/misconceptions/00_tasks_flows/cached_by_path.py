@@ -1,5 +1,5 @@
 # tué par : test_second_run_starts_from_scratch
-# message : les mesures du premier run
+# message : les mesures du second run
 """Un cache de Prefect sur le chemin : le fichier réécrit n'est pas relu."""
 
 from pathlib import Path

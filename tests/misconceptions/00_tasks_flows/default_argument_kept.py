@@ -1,5 +1,5 @@
 # tué par : test_second_run_starts_from_scratch
-# message : dont le contenu a changé
+# message : au second run, sur un autre fichier
 """Un argument par défaut modifiable garde le premier modèle."""
 
 from pathlib import Path

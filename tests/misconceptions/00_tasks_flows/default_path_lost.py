@@ -1,4 +1,4 @@
-# tué par : test_second_run_starts_from_scratch
+# tué par : test_metrics_are_those_of_the_model
 # message : « churn_pipeline » garde les paramètres
 """Le chemin par défaut a disparu."""
 

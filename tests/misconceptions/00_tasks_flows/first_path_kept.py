@@ -1,5 +1,5 @@
 # tué par : test_second_run_starts_from_scratch
-# message : après ceux d'un autre fichier
+# message : au second run, sur un autre fichier
 """Tous les runs lisent le fichier du premier."""
 
 from pathlib import Path

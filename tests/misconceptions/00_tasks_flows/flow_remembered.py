@@ -1,5 +1,5 @@
 # tué par : test_second_run_starts_from_scratch
-# message : les mesures du premier run
+# message : les mesures du second run
 """Un dictionnaire par chemin : le second run n'appelle plus rien."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 # tué par : test_second_run_starts_from_scratch
-# message : les mesures du premier run
+# message : les mesures du second run
 """`lru_cache` sur la lecture : le fichier réécrit n'est pas relu."""
 
 from functools import lru_cache

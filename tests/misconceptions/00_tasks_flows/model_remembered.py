@@ -1,5 +1,5 @@
 # tué par : test_second_run_starts_from_scratch
-# message : dont le contenu a changé
+# message : au second run, sur un autre fichier
 """Le modèle du premier run sert à tous les suivants."""
 
 from pathlib import Path

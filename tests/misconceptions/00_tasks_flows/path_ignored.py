@@ -1,5 +1,5 @@
-# tué par : test_metrics_are_those_of_the_model
-# message : les mesures recalculées sur ce fichier
+# tué par : test_second_run_starts_from_scratch
+# message : les mesures du premier run
 """Le flow prend toujours les données de l'atelier, quoi qu'on lui donne."""
 
 from pathlib import Path
