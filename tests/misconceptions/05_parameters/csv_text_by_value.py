@@ -1,5 +1,5 @@
 # tué par : test_big_table_travels_by_reference
-# message : customer_id,recency_days
+# message : le serveur a refusé le sous-flow
 """Le texte du fichier : il tient aujourd'hui sous la limite, pas demain."""
 
 import io

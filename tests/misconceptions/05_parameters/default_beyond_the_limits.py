@@ -1,5 +1,5 @@
 # tué par : test_each_setting_has_its_default
-# message : 'C': 0.0
+# message : obtenu : C=0.0, solver=lbfgs
 """Une valeur par défaut hors limites : pydantic ne vérifie pas les valeurs par défaut."""
 
 from pathlib import Path

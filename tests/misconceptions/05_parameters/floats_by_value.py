@@ -1,5 +1,5 @@
 # tué par : test_big_table_travels_by_reference
-# message : less than 524,288 bytes
+# message : le serveur a refusé le sous-flow
 """Un tableau de nombres à virgule, que Prefect sait écrire : il dépasse la limite."""
 
 from pathlib import Path

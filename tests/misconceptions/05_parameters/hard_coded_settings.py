@@ -1,5 +1,5 @@
 # tué par : test_chosen_values_reach_the_model
-# message : 'C': 0.1
+# message : obtenu : C=0.1, solver=lbfgs
 """Les réglages sont écrits dans le flow."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 # tué par : test_limits_are_those_of_the_readme
-# message : C=0.001 refusé
+# message : C=1e-09 refusé
 """Les inégalités sont à l'envers."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 # tué par : test_run_name_says_its_settings
-# message : « training C=0.5 »
+# message : obtenu : « training C=0.0375 »
 """Le nom oublie `solver`."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 # tué par : test_chosen_values_reach_the_model
-# message : 'max_iter': 200
+# message : obtenu : C=0.0375, solver=lbfgs, max_iter=200
 """Seul `C` arrive au modèle."""
 
 from pathlib import Path

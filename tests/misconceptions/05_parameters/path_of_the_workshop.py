@@ -1,5 +1,5 @@
 # tué par : test_chosen_values_reach_the_model
-# message : 'clients': 5000
+# message : max_iter=317, clients=5000
 """L'entraînement prépare toujours le même fichier."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 # tué par : test_each_setting_has_its_default
-# message : Field required
+# message : C non donné refusé
 """Aucune valeur par défaut : tout est à dire à chaque fois."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 # tué par : test_chosen_values_reach_the_model
-# message : 'C': 1.0
+# message : obtenu : C=1.0, solver=lbfgs
 """Les réglages reçus ne servent pas."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
-# tué par : test_inference_prepares_in_the_same_subflow
-# message : DataError
+# tué par : test_inference_returns_what_predict_returns
+# message : il manque churned
 """La préparation exige la cible : on ne peut plus prédire."""
 
 from pathlib import Path
