@@ -4,9 +4,13 @@ Un calcul trop court finirait avant que le suivant commence. Chacun s'arrête do
 personne ne puisse venir : le flow attend, il ne lancera rien d'autre ; et chaque thread qu'il a lancé est arrivé.
 """
 
+import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import _base
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -15,6 +19,10 @@ from unittest.mock import patch
 PATIENCE_SECONDS = 5.0
 # Le nom des threads qui exécutent les tasks ; Prefect en a d'autres, pour lui.
 POOL = "ThreadPoolExecutor-"
+# Ils attendent pour leur propre compte : `Guard` lui-même attend qu'un thread soit né.
+_LIBRARIES = (str(Path(threading.__file__).parent), str(Path(__file__).parents[1]))
+# Où Python attend pour qui le lui demande : `queue.Queue.get`, `threading.Event.wait`, `concurrent.futures.wait`.
+WAITING_ROOMS = {threading.__file__, queue.__file__, _base.__file__}
 
 
 class Rendezvous:
@@ -65,9 +73,22 @@ class Rendezvous:
 
 @contextmanager
 def watching_waits(notice: Callable[[bool], None]) -> Iterator[None]:
-    """Appelle `notice` quand un flow se met à attendre des task runs : un seul (vrai), ou le premier venu (faux)."""
+    """Appelle `notice` quand un flow se met à attendre des task runs : un seul (vrai), ou le premier venu (faux).
+
+    S'emploie dans le thread du flow, qui peut attendre par les futures de Prefect ou, de lui-même, par ce que Python
+    lui donne : une file que des `add_done_callback` remplissent, par exemple.
+    """
     from prefect import futures
     from prefect.task_runners import ThreadPoolTaskRunner
+
+    flow_thread, python_wait = threading.current_thread(), threading.Condition.wait
+
+    def condition_wait(self: threading.Condition, timeout: float | None = None) -> bool:
+        if threading.current_thread() is flow_thread:
+            who, alone = _who_waits()
+            if not _is_internal(who):
+                notice(alone)
+        return python_wait(self, timeout)
 
     class Event(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
@@ -91,8 +112,23 @@ def watching_waits(notice: Callable[[bool], None]) -> Iterator[None]:
         noticing(ThreadPoolTaskRunner, "__exit__", lambda runner: False),
         # Ce par quoi `as_completed` attend.
         patch.object(futures, "threading", SimpleNamespace(**vars(threading) | {"Event": Event})),
+        patch.object(threading.Condition, "wait", condition_wait),
     ):
         yield
+
+
+def _who_waits() -> tuple[str, bool]:
+    """Le fichier qui demande à Python d'attendre ; et si c'est un seul résultat qu'il attend."""
+    frame, alone = sys._getframe(2), False
+    while frame.f_back and frame.f_code.co_filename in WAITING_ROOMS:
+        alone = alone or (frame.f_code.co_filename, frame.f_code.co_name) == (_base.__file__, "result")
+        frame = frame.f_back
+    return frame.f_code.co_filename, alone
+
+
+def _is_internal(file: str) -> bool:
+    """Dit si c'est une bibliothèque, ou l'atelier, qui attend pour son propre compte."""
+    return "site-packages" in file or file.startswith(_LIBRARIES)
 
 
 def _pool_threads() -> set[threading.Thread]:

@@ -1,5 +1,6 @@
 """Le rendez-vous compte juste, sans attendre : sa patience est infinie, un test qui y tiendrait ne finirait pas."""
 
+import queue
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,13 +29,26 @@ def _pool(size: int) -> Iterator[Callable[..., PrefectConcurrentFuture]]:
         yield lambda call: PrefectConcurrentFuture(uuid.uuid4(), pool.submit(call))
 
 
+def _by_a_queue(futures: list[PrefectConcurrentFuture]) -> None:
+    """Attend sans Prefect : chaque future finie se met dans une file."""
+    done: queue.Queue[PrefectConcurrentFuture] = queue.Queue()
+    for future in futures:
+        future.add_done_callback(done.put)
+    for _ in futures:
+        done.get()
+
+
 def _attend(meeting: Rendezvous) -> None:
     with meeting.attending():
         pass
 
 
 @pytest.mark.parametrize("size", range(1, GUESTS + 2))
-@pytest.mark.parametrize("gather", [wait, lambda futures: [*as_completed(futures)]], ids=["wait", "as_completed"])
+@pytest.mark.parametrize(
+    "gather",
+    [wait, lambda futures: [*as_completed(futures)], lambda futures: _by_a_queue(futures)],
+    ids=["wait", "as_completed", "queue"],
+)
 def test_peak_is_the_number_of_places(size: int, gather: Callable) -> None:
     """Quel que soit le nombre de places, on compte autant de présents, ou tous les invités."""
     meeting = Rendezvous(GUESTS)
