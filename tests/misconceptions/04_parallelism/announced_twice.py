@@ -1,5 +1,5 @@
 # tué par : test_each_result_stays_with_its_candidate
-# message : annoncés : [(10.0, 0.8), (10.0, 0.8)
+# message : annoncés : [(10.0, 0.8123456789), (10.0, 0.8123456789)
 """Un candidat abouti est annoncé deux fois."""
 
 from dataclasses import dataclass

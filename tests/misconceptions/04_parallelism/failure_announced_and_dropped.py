@@ -1,5 +1,5 @@
 # tué par : test_failure_is_reported_and_stops_nobody
-# message : }, {})
+# message : échecs : []
 """L'échec est annoncé, mais rangé nulle part."""
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # tué par : test_failure_is_reported_and_stops_nobody
-# message : }, {})
+# message : échecs : []
 """Le candidat qui échoue disparaît sans un mot."""
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # tué par : test_failure_is_reported_and_stops_nobody
-# message : {-1.0: 'MemoryError'}
+# message : C = -1.0 : « MemoryError »
 """On ne garde que le type de l'erreur."""
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # tué par : test_failure_is_reported_and_stops_nobody
-# message : {-1.0: 'échec'}
+# message : C = -1.0 : « échec »
 """On range l'échec, mais pas sa raison."""
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # tué par : test_each_result_stays_with_its_candidate
-# message : {0.8: 10.0
+# message : {0.8123456789: 10.0
 """Le dictionnaire est à l'envers : `C` par AUC."""
 
 from dataclasses import dataclass

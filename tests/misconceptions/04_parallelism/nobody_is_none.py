@@ -1,5 +1,5 @@
 # tué par : test_nobody_left_is_an_error_that_says_why
-# message : pas d'erreur, mais None
+# message : pas d'erreur, et rien n'est rendu
 """S'il ne reste personne, on rend `None`."""
 
 from dataclasses import dataclass

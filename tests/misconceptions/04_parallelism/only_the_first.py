@@ -1,5 +1,5 @@
 # tué par : test_each_result_stays_with_its_candidate
-# message : rendus : ({10.0: 0.8}, {})
+# message : rendus : ({10.0: 0.8123456789}, {})
 """On ne garde que le premier qui finit."""
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # tué par : test_failure_is_reported_and_stops_nobody
-# message : rendus : ({}, {-1.0: 'plus de mémoire'})
+# message : annoncés : [-1.0] ; AUC : {} ; échecs : [-1.0]
 """Le premier échec arrête la boucle."""
 
 from dataclasses import dataclass
