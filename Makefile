@@ -10,8 +10,8 @@ endif
 READY := $(if $(ATELIER_VENV),,$(VENV)/.installed)
 # Un test de l'atelier joue des katas entiers : il a le droit d'être long, pas un kata.
 PATIENT := -o timeout=900 -o faulthandler_timeout=930
-# Deux cœurs, deux processus ; `tests/helpers/groups.py` dit quels tests vont ensemble, et par lesquels commencer.
-PARALLEL := -p xdist -n 2
+# Deux cœurs, trois processus : l'un d'eux attend souvent ses serveurs. `tests/helpers/groups.py` dit quels tests vont ensemble.
+PARALLEL := -p xdist -n 3
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 # Ce que l'on ajoute à une commande n'est pas pour les `make` que lancent ses tests.
