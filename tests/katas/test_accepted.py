@@ -10,6 +10,7 @@ from tests.helpers.kata_runs import RIGHT_ANSWERS, on_right_answers
 ENOUGH = 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", RIGHT_ANSWERS, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_accepted_answer_is_green(file: Path) -> None:
     """Cette réponse passe tous les tests de son kata."""

@@ -16,6 +16,8 @@ from atelier.machine.web import fetch_json
 from tests.helpers.katas import ROOT
 from tests.helpers.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 # Ce que fait un test : une expérience, puis, plus tard, un run.
 STUDENT = """\
 from atelier.mlflow.store import prepare_environment

@@ -17,6 +17,8 @@ import requests
 from atelier.machine.web import fetch_json
 from tests.helpers.katas import PATIENT, PytestRun, Workshop
 
+pytestmark = pytest.mark.slow
+
 CODE = """\
 import asyncio
 import subprocess

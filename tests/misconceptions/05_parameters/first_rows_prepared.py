@@ -1,5 +1,5 @@
 # tué par : test_chosen_values_reach_the_model
-# message : clients=15000
+# message : clients=5500
 """La préparation s'arrête à cinq mille clients."""
 
 from pathlib import Path
