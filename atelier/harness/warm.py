@@ -142,8 +142,9 @@ def serve() -> None:
             address.unlink(missing_ok=True)
             listener.bind(str(address))
             listener.listen(8)
+            server = _Server(listener)
             try:
-                _Server(listener).run()
+                server.run()
             finally:
                 address.unlink(missing_ok=True)
     except Timeout:
@@ -156,6 +157,7 @@ class _Server:
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._clients: dict[int, socket.socket] = {}
+        self._last: socket.socket | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._wakeup, written = socket.socketpair()
@@ -187,6 +189,7 @@ class _Server:
         try:
             size, descriptors, _, _ = socket.recv_fds(connection, len(STOP), 3)
             if size == STOP:
+                self._last = connection  # il se fermera avec le processus : qui demande l'arrêt l'attend
                 return False
             request = json.loads(_receive(connection, int.from_bytes(size)))
         except (OSError, ValueError):

@@ -81,15 +81,6 @@ def watching_waits(notice: Callable[[bool], None]) -> Iterator[None]:
     from prefect import futures
     from prefect.task_runners import ThreadPoolTaskRunner
 
-    flow_thread, python_wait = threading.current_thread(), threading.Condition.wait
-
-    def condition_wait(self: threading.Condition, timeout: float | None = None) -> bool:
-        if threading.current_thread() is flow_thread:
-            who, alone = _who_waits()
-            if not _is_internal(who):
-                notice(alone)
-        return python_wait(self, timeout)
-
     class Event(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
             if not self.is_set():
@@ -112,9 +103,22 @@ def watching_waits(notice: Callable[[bool], None]) -> Iterator[None]:
         noticing(ThreadPoolTaskRunner, "__exit__", lambda runner: False),
         # Ce par quoi `as_completed` attend.
         patch.object(futures, "threading", SimpleNamespace(**vars(threading) | {"Event": Event})),
-        patch.object(threading.Condition, "wait", condition_wait),
+        patch.object(threading.Condition, "wait", _noticing_wait(notice, threading.current_thread())),
     ):
         yield
+
+
+def _noticing_wait(notice: Callable[[bool], None], flow_thread: threading.Thread) -> Callable[..., bool]:
+    python_wait = threading.Condition.wait
+
+    def wait(self: threading.Condition, timeout: float | None = None) -> bool:
+        if threading.current_thread() is flow_thread:
+            who, alone = _who_waits()
+            if not _is_internal(who):
+                notice(alone)
+        return python_wait(self, timeout)
+
+    return wait
 
 
 def _who_waits() -> tuple[str, bool]:

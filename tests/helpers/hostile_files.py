@@ -157,14 +157,15 @@ ENDLESS_LOOPS = [
         ENDLESS,
     ),
     Hostile(
-        "endless_async_sleep",
-        _task("import asyncio\nasyncio.run(asyncio.sleep(3600))  # ICI"),
+        "endless_async_wait",
+        _task("import asyncio\nasyncio.run(asyncio.Event().wait())  # ICI"),
         ENDLESS,
     ),
     Hostile("endless_regex", _task("import re\nreturn re.match('(a+)+b', 'a' * 60)  # ICI"), ENDLESS),
 ]
 WAITS = [
     Hostile("sleep_at_import", _top("import time\ntime.sleep(3600)")),
+    Hostile("async_sleep_in_task", _task("import asyncio\nasyncio.run(asyncio.sleep(3600))\nreturn 42")),
     Hostile("sleep_in_task", _task("import time\ntime.sleep(3600)\nreturn 42")),
     Hostile("sleep_imported_by_name", _task("sleep(3600)\nreturn 42", head="from time import sleep")),
     Hostile(

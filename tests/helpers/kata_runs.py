@@ -104,10 +104,10 @@ def with_one_todo_left(folder: str) -> dict[int, list[Outcome]]:
 
 @cache
 def on_right_answers(folder: str) -> list[Outcome]:
-    """Toutes les réponses justes d'un kata, chacune contre tous ses tests."""
+    """Toutes les réponses justes d'un kata, chacune contre tous ses tests, défis à part."""
     with TemporaryDirectory() as directory:
         options = _copies([file for file in RIGHT_ANSWERS if file.parent.name == folder], Path(directory))
-        return _outcomes(folder, katas.test_file(folder), "-m", "not stack and not slow", *options)
+        return _outcomes(folder, katas.test_file(folder), "-m", "not stack and not slow and not bonus", *options)
 
 
 @cache
