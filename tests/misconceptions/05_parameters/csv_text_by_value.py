@@ -1,5 +1,5 @@
 # tué par : test_big_table_travels_by_reference
-# message : le serveur a refusé le sous-flow
+# message : ce que garde le serveur : {"text":
 """Le texte du fichier : il tient aujourd'hui sous la limite, pas demain."""
 
 import io
