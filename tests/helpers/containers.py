@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.helpers import homes
 from tests.helpers.katas import ROOT
 from tools.npm import node_modules
 
@@ -19,7 +20,7 @@ from tools.npm import node_modules
 SERVERS = {
     "mlflow": ["-m uvicorn"],
     "prefect": ["-m uvicorn"],
-    "prefect-worker": ["-m atelier.prefect_worker"],
+    "prefect-worker": ["-m atelier.prefect.worker"],
     "dagster": ["-m dagster code-server", "-m dagster_webserver", "-m dagster._daemon", "-m dagster dev"],
 }
 # Le fichier Dagster de l'étudiant, et le plus petit qui marche.
@@ -141,7 +142,9 @@ class Stack:
         return next(((pid, " ".join(start)) for pid, *start, _ in found), ("", ""))
 
     def _run(self, *command: str) -> str:
-        environment = {**os.environ, "COMPOSE_PROJECT_NAME": self.project}
+        # Sans l'atelier à part de ces tests : ses ports l'emporteraient sur ceux de `.env`.
+        usual = {name: value for name, value in os.environ.items() if name not in homes.own}
+        environment = {**usual, "COMPOSE_PROJECT_NAME": self.project}
         done = subprocess.run(
             command, cwd=self.clone, env=environment, capture_output=True, encoding="utf-8", check=False
         )
