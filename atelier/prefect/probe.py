@@ -185,6 +185,6 @@ def _task_name(run: TaskRun) -> str:
 
 
 def _upstream(run: TaskRun) -> dict[str, list[UUID]]:
-    return {
-        name: [item.id for item in items if item.input_type == "task_run"] for name, items in run.task_inputs.items()
-    }
+    """D'où vient chaque paramètre. `__parents__` est à part : ce qui tournait encore quand la task a été soumise."""
+    inputs = {name: items for name, items in run.task_inputs.items() if name != "__parents__"}
+    return {name: [item.id for item in items if item.input_type == "task_run"] for name, items in inputs.items()}

@@ -9,6 +9,8 @@ from tests.helpers.katas import PytestRun, Workshop
 
 FOLDER, MODULE = "05_nested", "prefect_nested"
 KATA = """\
+from threading import Event
+from time import sleep
 from typing import Annotated
 
 from prefect import flow, task
@@ -22,6 +24,23 @@ class Settings(BaseModel, extra="forbid"):
 @task
 def read(path):
     return path
+
+
+@task
+def read_once_asked(asked):
+    asked.wait(30)
+    return "read"
+
+
+@flow
+def submitted():
+    asked = Event()
+    early = read_once_asked.submit(asked)
+    while not early.state.is_running():
+        sleep(0.01)
+    late = read.submit(early)
+    asked.set()
+    return late.result()
 
 
 @flow(name="reading", flow_run_name="reading {path}")
@@ -67,6 +86,14 @@ def test_task_run_knows_its_flow_run(kata, run):
 
     places = [attempt.flow_run_id for attempt in record.task_runs]
     assert places == [record.flow_run_id, *(subflow.id for subflow in record.subflows)]
+
+
+@pytest.mark.todo(1)
+def test_task_run_knows_where_its_data_come_from(kata, run):
+    """Un task run dit d'où vient chacun de ses paramètres, que l'amont ait fini ou non quand il a été soumis."""
+    early, late = run(kata.submitted).task_runs
+
+    assert (early.inputs, late.inputs) == ({"asked": []}, {"path": [early.id]})
 
 
 @pytest.mark.todo(1)
