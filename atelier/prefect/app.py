@@ -4,10 +4,11 @@ Une transaction qui lit, puis écrit, est refusée par SQLite si une autre a éc
 plus d'une seconde avant de redemander : deux flow runs sur trois, même d'un seul étudiant. Ici, une transaction prend
 son tour dès qu'elle commence, et n'est plus refusée.
 
-Le ramasse-miettes ne passe pas dans la boucle d'événements. Une requête que SQLite refuse laisse une exception, et l'exception un curseur, que seul le ramasse-miettes libère. Or il
-lui faut pour cela la connexion, et elle sert peut-être déjà à une autre requête, qui attend jusqu'à une minute le
-verrou d'écriture. Tant que la boucle d'événements y reste prise, celui qui tient ce verrou ne peut pas le rendre : plus
-rien ne répond. Dans un thread à part, le ramasse-miettes n'arrête que lui-même.
+Le ramasse-miettes, lui, ne passe pas dans la boucle d'événements. Une requête que SQLite refuse laisse une exception,
+et l'exception un curseur, que seul le ramasse-miettes libère. Or il lui faut pour cela la connexion, et elle sert
+peut-être déjà à une autre requête, qui attend jusqu'à une minute le verrou d'écriture. Tant que la boucle d'événements
+y reste prise, celui qui tient ce verrou ne peut pas le rendre : plus rien ne répond. Dans un thread à part, le
+ramasse-miettes n'arrête que lui-même.
 """
 
 import gc

@@ -24,7 +24,7 @@ def group(test: str) -> str:
     text = _text(file)
     if "embedded: Stack" in text:
         return "embedded"
-    if "kata_runs" in text:  # tous les essais d'un kata, chacun joué une fois
+    if "import kata_runs" in text or "kata_runs import" in text:  # tous les essais d'un kata, chacun joué une fois
         kata = KATA.search(test)
         return kata[1] if kata else test
     return file if 'scope="module"' in text else test
