@@ -12,7 +12,6 @@ from atelier.mlflow.store import new_store
 from atelier.prefect.server import ensure_server
 from tests.helpers import groups, homes
 from tests.helpers.katas import ROOT
-from tests.helpers.stack import Stack, running_stack
 
 # Des réponses justes et fausses, dont l'une finit par `_test.py` : rien de tout cela ne se collecte.
 collect_ignore = ["accepted", "misconceptions"]
@@ -62,10 +61,3 @@ def own_server(own_home: Mapping[str, str]) -> Mapping[str, str]:
     """L'environnement de cet atelier, une fois que son serveur Prefect tourne."""
     ensure_server()
     return {**own_home, "ATELIER_WARM": "0"}
-
-
-@pytest.fixture(scope="session")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """L'atelier entier : un seul pour tous, que chacun laisse comme il l'a trouvé."""
-    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
-        yield stack

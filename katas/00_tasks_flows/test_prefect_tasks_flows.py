@@ -1,9 +1,11 @@
 """Le pipeline s'exécute sur un vrai serveur Prefect ; les tests relisent ce que le serveur a enregistré."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -12,35 +14,65 @@ from atelier import churn
 from atelier.feedback.verdict import explain
 from atelier.sandbox.mistakes import StudentMistake
 
+if TYPE_CHECKING:
+    from atelier.prefect.probe import RunRecord
+
 STEPS = ["load_customers", "train_model", "evaluate_model"]
 # Les clients partis, sur 40, avec lesquels une étape échoue : de deux, le découpage n'en laisse aucun pour la mesure.
 LEAVING = {"train_model": 0, "evaluate_model": 2}
 
 
+@dataclass(frozen=True)
+class History:
+    """Cinq runs de suite dans le même processus, chacun fait quand un test en a besoin, et après celui d'avant."""
+
+    kata: ModuleType
+    run: Callable
+    once: Callable
+    path: Path
+
+    def usual(self) -> "RunRecord":
+        """Sans argument : les clients de l'atelier."""
+        return self._after(None, "usual")
+
+    def first(self) -> "RunRecord":
+        """D'autres clients."""
+        return self._after(self.usual(), "first", _some_customers(7))
+
+    def failures(self) -> dict[str, "RunRecord"]:
+        """Au même endroit, des clients avec lesquels une étape échoue, puis l'autre."""
+        return {step: self._after(self.first(), step, _forty_customers(gone)) for step, gone in LEAVING.items()}
+
+    def missing(self) -> "RunRecord":
+        """Le fichier a disparu."""
+        return self._after(self.failures(), "missing", pd.DataFrame())
+
+    def _after(self, before: object, name: str, customers: pd.DataFrame | None = None) -> "RunRecord":
+        def make() -> "RunRecord":
+            if customers is None:
+                return _call(self.run, self.kata.churn_pipeline)
+            customers.to_csv(self.path, index=False)
+            if customers.empty:
+                self.path.unlink()
+            return _call(self.run, self.kata.churn_pipeline, self.path)
+
+        return self.once(name, make)
+
+
 @pytest.fixture
-def history(kata, run, once, tmp_path_factory) -> Callable[[], SimpleNamespace]:
-    """Cinq runs de suite dans le même processus : sans argument, puis sur un fichier qui change et qui disparaît."""
+def history(kata, run, once, customers_csv) -> History:
+    return History(kata, run, once, customers_csv)
 
-    def make() -> SimpleNamespace:
-        usual = _call(run, kata.churn_pipeline)
-        path = tmp_path_factory.mktemp("history") / "customers.csv"
-        metrics = _write(_some_customers(7), path)
-        first = _call(run, kata.churn_pipeline, path)
-        failures = {}
-        for step, gone in LEAVING.items():
-            _forty_customers(gone).to_csv(path, index=False)
-            failures[step] = _call(run, kata.churn_pipeline, path)
-        path.unlink()
-        missing = _call(run, kata.churn_pipeline, path)
-        return SimpleNamespace(kata=kata, usual=usual, first=first, metrics=metrics, failures=failures, missing=missing)
 
-    return lambda: once("history", make)
+@pytest.fixture(scope="module")
+def customers_csv(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("history") / "customers.csv"
 
 
 @pytest.mark.todo(1)
 def test_each_step_is_a_task(kata, run, tmp_path):
     """Chacune des trois étapes est une task : Prefect en connaît chaque exécution."""
-    _write(_some_customers(7), tmp_path / "customers.csv")
+    _some_customers(7).to_csv(tmp_path / "customers.csv", index=False)
     customers = _call(run, kata.load_customers, tmp_path / "customers.csv")
     model = _call(run, kata.train_model, customers.value)
     metrics = _call(run, kata.evaluate_model, model.value, customers.value)
@@ -56,7 +88,7 @@ def test_each_step_is_a_task(kata, run, tmp_path):
 @pytest.mark.todo(2)
 def test_pipeline_is_a_flow(history):
     """Le pipeline est un flow : Prefect garde une trace de chaque exécution."""
-    record = history().first
+    record = history.first()
 
     assert record.flow_run_id is not None, explain(
         expected="« churn_pipeline » est un flow, que l'interface montre dans « Runs »", got="une task"
@@ -66,19 +98,19 @@ def test_pipeline_is_a_flow(history):
 @pytest.mark.todo(3)
 def test_pipeline_calls_each_step_once(history):
     """Le flow aboutit, et chaque étape y figure une fois."""
-    record = history().first
+    record = history.first()
 
     steps = [attempt.task for attempt in record.task_runs if attempt.task in STEPS]
     assert (record.state.name, steps) == ("Completed", STEPS), explain(
         expected=f"un flow « Completed » ; task runs : {', '.join(STEPS)}",
-        got=f"un flow {record} ; task runs : {', '.join(steps) or 'aucun'}{_left_plain(history().kata)}",
+        got=f"un flow {record} ; task runs : {', '.join(steps) or 'aucun'}{_left_plain(history.kata)}",
     )
 
 
 @pytest.mark.todo(3)
 def test_data_passes_from_step_to_step(history):
     """Chaque étape reçoit, tel quel, ce que rend la précédente : c'est le graphe que dessine l'interface."""
-    record = history().first
+    record = history.first()
 
     names = {attempt.id: attempt.task for attempt in record.task_runs}
     received = {
@@ -98,14 +130,14 @@ def test_data_passes_from_step_to_step(history):
     assert received == expected, explain(
         expected="train_model reçoit les clients de load_customers ; evaluate_model, ces mêmes clients et le modèle ; "
         "une copie ou un extrait n'a plus de flèche",
-        got=f"{_arrows(received)}{_ending(record)}{_left_plain(history().kata)}",
+        got=f"{_arrows(received)}{_ending(record)}{_left_plain(history.kata)}",
     )
 
 
 @pytest.mark.todo(3)
 def test_metrics_are_those_of_the_model(history):
     """Le flow rend les mesures du modèle, sur les clients de l'atelier si on ne lui dit rien."""
-    record, expected = history().usual, _metrics(_all_customers())
+    record, expected = history.usual(), _metrics(_all_customers())
 
     assert record.value == pytest.approx(expected), explain(
         expected=f"les mesures recalculées sur les clients de l'atelier : {_shown(expected)}",
@@ -116,15 +148,14 @@ def test_metrics_are_those_of_the_model(history):
 @pytest.mark.todo(3)
 def test_second_run_starts_from_scratch(history):
     """Un run relit tout : le flow ne garde rien de celui d'avant, même si le fichier porte le même nom."""
-    past = history()
-    record, expected = past.first, past.metrics
+    record, expected = history.first(), _metrics(_some_customers(7))
 
-    is_old = record.value == pytest.approx(past.usual.value)
+    is_old = record.value == pytest.approx(history.usual().value)
     assert record.value == pytest.approx(expected), explain(
         expected=f"au second run, sur un autre fichier : {_shown(expected)}",
         got=f"{_shown(record.value)}{', les mesures du premier run' if is_old else ''}{_ending(record)}",
     )
-    again = next(iter(past.failures.values()))
+    again = next(iter(history.failures().values()))
     assert again.value != pytest.approx(expected), explain(
         expected="au troisième run, sur ce même fichier, dont le contenu a changé : plus les mesures d'avant",
         got=f"{_shown(again.value)}, les mesures du second run",
@@ -134,7 +165,8 @@ def test_second_run_starts_from_scratch(history):
 @pytest.mark.todo(3)
 def test_step_uses_only_what_it_receives(history, run):
     """Une étape ne se sert que de ce qu'on lui donne : ni variable globale, ni fichier relu."""
-    kata, customers, others = history().kata, _some_customers(9), _some_customers(10)
+    history.first()
+    kata, customers, others = history.kata, _some_customers(9), _some_customers(10)
     model = _trained(customers)
 
     record, expected = _call(run, kata.evaluate_model, model, others), _measured(model, others)
@@ -153,7 +185,7 @@ def test_step_uses_only_what_it_receives(history, run):
 @pytest.mark.todo(3)
 def test_missing_file_fails_the_flow(history):
     """Un fichier absent arrête tout : le flow échoue, rien ne s'entraîne."""
-    record = history().missing
+    record = history.missing()
 
     assert (record.state.name, _ran(record)) == ("Failed", {"load_customers": "Failed"}), explain(
         expected="sans fichier : un flow « Failed », load_customers « Failed », et aucune autre task",
@@ -164,7 +196,7 @@ def test_missing_file_fails_the_flow(history):
 @pytest.mark.todo(3)
 def test_failing_step_fails_the_flow(history):
     """Une étape qui échoue arrête le flow, qu'elle entraîne ou qu'elle mesure."""
-    for step, record in history().failures.items():
+    for step, record in history.failures().items():
         expected = dict.fromkeys(STEPS[: STEPS.index(step)], "Completed") | {step: "Failed"}
         assert (record.state.name, _ran(record)) == ("Failed", expected), explain(
             expected=f"avec {LEAVING[step]} client(s) parti(s) sur 40, {step} échoue : un flow « Failed » ; "
@@ -188,11 +220,6 @@ def _forty_customers(gone: int) -> pd.DataFrame:
     everyone = _all_customers()
     staying, leaving = (everyone[everyone[churn.TARGET] == label] for label in (0, 1))
     return pd.concat([staying.head(40 - gone), leaving.head(gone)])
-
-
-def _write(customers: pd.DataFrame, path: Path) -> dict[str, float]:
-    customers.to_csv(path, index=False)
-    return _metrics(customers)
 
 
 def _metrics(customers: pd.DataFrame) -> dict[str, float]:

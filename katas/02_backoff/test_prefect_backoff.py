@@ -63,7 +63,7 @@ def test_delays_go_from_ten_to_sixty_seconds(kata):
 @property_of_function
 @given(retries=st.integers(0, 30), base=BASES, cap=CAPS)
 @example(retries=4, base=0.25, cap=60)
-@example(retries=3, base=60, cap=10)
+@example(retries=4, base=60, cap=10)
 @example(retries=30, base=0.125, cap=10**9)
 @example(retries=6, base=3, cap=25.5)
 @example(retries=1, base=10, cap=60)

@@ -306,7 +306,9 @@ def test_worker_leaves_everything_once(kata, deployments, mlflow_store, source):
         kata.deploy(deployments.environment, parameters)
         deployment = deployments.deployed()["production-pipeline"].id
 
-        states = [deployments.wait(deployments.start(deployment))[0].state_name for _ in range(2)]
+        states = [deployments.wait(deployments.start(deployment))[0].state_name]
+        if states == ["Completed"]:
+            states.append(deployments.wait(deployments.start(deployment))[0].state_name)
 
         assert (states, *made.left) == (["Completed"] * 2, 2, ["1 champion"], ["predictions.csv"]), explain(
             expected="deux runs « Completed », 2 runs MLflow FINISHED, « 1 champion », predictions.csv",

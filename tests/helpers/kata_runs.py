@@ -2,7 +2,6 @@
 
 import ast
 import re
-import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 from atelier.exercise.marks import make_stub, todo_sites
 from tests.helpers import katas
 
+STUBS = katas.ROOT / "katas"
 WRONG_ANSWERS = sorted(katas.MISCONCEPTIONS.glob("*/*.py"))
 RIGHT_ANSWERS = sorted(katas.ACCEPTED.glob("*/*.py"))
 HEADER = re.compile(r"# tué par : (?P<test>test_\w+)\n# message : (?P<message>.+)\n\"\"\"(?P<why>.+)\"\"\"\n")
@@ -25,6 +25,14 @@ class Outcome:
     test: str
     implementation: str
     verdict: str
+
+
+@dataclass(frozen=True)
+class Played:
+    """Une session de pytest : ce qu'elle affiche, et le résultat de chaque test."""
+
+    run: katas.PytestRun
+    outcomes: list[Outcome]
 
 
 @cache
@@ -61,7 +69,10 @@ def todos(folder: str) -> list[int]:
 @cache
 def on_stub(folder: str) -> dict[str, str]:
     """Le verdict de chaque test sur le stub."""
-    return {outcome.test: outcome.verdict for outcome in _outcomes(folder, katas.test_file(folder), "-m", "not stack")}
+    several = [f"{katas.test_file(folder)}::{name}" for name, test in tests(folder).items() if has_cases(test)]
+    outcomes = _outcomes(*several, "-m", "not stack") if several else []
+    outcomes += [outcome for outcome in must_be_red(folder).outcomes if outcome.implementation == STUBS.name]
+    return {outcome.test: outcome.verdict for outcome in outcomes}
 
 
 @cache
@@ -69,37 +80,43 @@ def on_solution(folder: str) -> list[Outcome]:
     """Chaque test deux fois, dans le désordre : ni l'ordre ni une première fois ne doivent compter."""
     twice = ["--impl", "solutions", "--impl", "solutions"]
     order = ["-p", "random_order.plugin", "--random-order-seed=2026", "--random-order-bucket=global"]
-    return _outcomes(folder, katas.test_file(folder), "-m", "not stack and not slow", *twice, *order)
+    return _outcomes(katas.test_file(folder), "-m", "not stack and not slow", *twice, *order)
 
 
 @cache
 def on_solution_slowly(folder: str) -> list[Outcome]:
     """Les tests lents, sur la solution."""
-    return _outcomes(folder, katas.test_file(folder), "--solutions", "-m", "slow")
+    return _outcomes(katas.test_file(folder), "--solutions", "-m", "slow")
 
 
-@cache
-def with_one_todo_left(folder: str) -> dict[int, list[Outcome]]:
-    """Pour chaque TODO, les tests qui le visent quand il est le seul à rester.
+def with_one_todo_left(folder: str, number: int) -> list[Outcome]:
+    """Les tests qui visent ce TODO, quand il est le seul à rester.
 
     Ceux de la boucle de l'étudiant : un test lent ne fait que les répéter, plus en détail.
     """
-    numbers, options, chosen = todos(folder), [], []
+    return [outcome for outcome in must_be_red(folder).outcomes if outcome.implementation == _left(number)]
+
+
+def on_wrong_answers(folder: str) -> katas.PytestRun:
+    """Toutes les réponses fausses d'un kata, chacune contre le seul test qui doit la refuser."""
+    return must_be_red(folder).run
+
+
+@cache
+def must_be_red(folder: str) -> Played:
+    """Le stub, la solution où un TODO reste, les réponses fausses : une seule session de pytest."""
+    file, wrong = katas.test_file(folder), [file for file in WRONG_ANSWERS if file.parent.name == folder]
+    solution = katas.solution_file(folder).read_text(encoding="utf-8")
+    single = {name: test for name, test in tests(folder).items() if not has_cases(test)}
+    quick = {name: test for name, test in single.items() if not is_marked(test, "stack", "slow")}
+    chosen = [f"{file}::{name}[{STUBS.name}]" for name, test in single.items() if not is_marked(test, "stack")]
     with TemporaryDirectory() as directory:
-        for number in numbers:
-            file = Path(directory, str(number), folder, f"{katas.module_name(folder)}.py")
-            file.parent.mkdir(parents=True)
-            solution = katas.solution_file(folder).read_text(encoding="utf-8")
-            file.write_text(make_stub(solution, left={number}), encoding="utf-8")
-            options += ["--impl", file.parents[1]]
-            aimed = [name for name, test in tests(folder).items() if todo_of(test) == number]
-            quick = [name for name in aimed if not is_marked(tests(folder)[name], "stack", "slow")]
-            case = f"[{number}]" if len(numbers) > 1 else ""
-            chosen += [f"{katas.test_file(folder)}::{name}{case}" for name in quick]
-        outcomes = _outcomes(folder, *chosen, "-m", "not stack", *options)
-    return {
-        number: [outcome for outcome in outcomes if outcome.implementation in (str(number), "")] for number in numbers
-    }
+        options: list[str | Path] = ["--impl", STUBS]
+        for number in todos(folder):
+            options += _written(make_stub(solution, left={number}), folder, Path(directory, _left(number)))
+            chosen += [f"{file}::{name}[{_left(number)}]" for name, test in quick.items() if todo_of(test) == number]
+        options += _copies(wrong, Path(directory))
+        return _play(*chosen, *(f"{file}::{case_of(answer)}" for answer in wrong), "-m", "not stack", *options)
 
 
 @cache
@@ -107,22 +124,14 @@ def on_right_answers(folder: str) -> list[Outcome]:
     """Toutes les réponses justes d'un kata, chacune contre tous ses tests, défis à part."""
     with TemporaryDirectory() as directory:
         options = _copies([file for file in RIGHT_ANSWERS if file.parent.name == folder], Path(directory))
-        return _outcomes(folder, katas.test_file(folder), "-m", "not stack and not slow and not bonus", *options)
+        return _outcomes(katas.test_file(folder), "-m", "not stack and not slow and not bonus", *options)
 
 
-@cache
-def on_wrong_answers(folder: str) -> katas.PytestRun:
-    """Toutes les réponses fausses d'un kata, chacune contre le seul test qui doit la refuser."""
-    return play_wrong_answers([file for file in WRONG_ANSWERS if file.parent.name == folder])
-
-
-def play_wrong_answers(files: Sequence[Path]) -> katas.PytestRun:
-    """Joue ces réponses fausses d'un seul coup."""
-    alone = len(files) == 1
-    chosen = [f"{katas.test_file(file.parent.name)}::{case_of(file, alone=alone)}" for file in files]
+def play_wrong_answer(file: Path) -> katas.PytestRun:
+    """Joue cette réponse fausse, seule."""
     with TemporaryDirectory() as directory:
-        options = _copies(files, Path(directory))
-        return katas.play(*chosen, "-m", "not stack", *katas.PATIENT, *options)
+        chosen = f"{katas.test_file(file.parent.name)}::{case_of(file, alone=True)}"
+        return katas.play(chosen, "-m", "not stack", *katas.PATIENT, *_copies([file], Path(directory)))
 
 
 def case_of(file: Path, *, alone: bool = False) -> str:
@@ -138,24 +147,37 @@ def header_of(file: Path) -> re.Match[str]:
 
 
 def _copies(files: Sequence[Path], directory: Path) -> list[str | Path]:
-    """Range chaque réponse dans un dossier à son nom, de même forme que `katas/` ; rend de quoi les jouer toutes."""
-    options: list[str | Path] = []
-    for file in files:
-        folder = file.parent.name
-        module = directory / file.stem / folder / f"{katas.module_name(folder)}.py"
-        module.parent.mkdir(parents=True)
-        shutil.copy(file, module)
-        options += ["--impl", directory / file.stem]
-    return options
+    """Range chaque réponse dans un dossier à son nom ; rend de quoi les jouer toutes."""
+    return [
+        option
+        for file in files
+        for option in _written(file.read_text(encoding="utf-8"), file.parent.name, directory / file.stem)
+    ]
 
 
-def _outcomes(folder: str, *arguments: str | Path) -> list[Outcome]:
+def _written(source: str, folder: str, implementation: Path) -> list[str | Path]:
+    """Écrit ce module dans un dossier de même forme que `katas/` ; rend de quoi le jouer."""
+    module = implementation / folder / f"{katas.module_name(folder)}.py"
+    module.parent.mkdir(parents=True)
+    module.write_text(source, encoding="utf-8")
+    return ["--impl", implementation]
+
+
+def _left(number: int) -> str:
+    return f"todo_{number}"
+
+
+def _outcomes(*arguments: str | Path) -> list[Outcome]:
     """Joue ces tests d'un kata."""
+    return _play(*arguments).outcomes
+
+
+def _play(*arguments: str | Path) -> Played:
     with TemporaryDirectory() as directory:
         report = Path(directory, "report.xml")
         run = katas.play(*arguments, *katas.PATIENT, f"--junitxml={report}")
         assert report.exists(), run.output
-        return list(_read(report))
+        return Played(run, list(_read(report)))
 
 
 def _read(report: Path) -> Iterator[Outcome]:

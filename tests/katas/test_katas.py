@@ -20,7 +20,7 @@ FOLDERS = katas.kata_folders()
 
 TODOS = [(folder, number) for folder in FOLDERS for number in kata_runs.todos(folder)]
 TESTS = [(folder, test) for folder in FOLDERS for test in kata_runs.tests(folder)]
-# Les autres se jouent dans `test_stack.py`, sur l'atelier entier.
+# Les autres se jouent sur l'atelier entier : `tests/embedded/test_katas.py`.
 WITHOUT_STACK = [
     (folder, test) for folder, test in TESTS if not kata_runs.is_marked(kata_runs.tests(folder)[test], "stack")
 ]
@@ -58,7 +58,7 @@ def test_slow_test_is_green_on_the_solution(folder: str, test: str) -> None:
 @pytest.mark.parametrize(("folder", "number"), TODOS)
 def test_todo_left_keeps_its_tests_red(folder: str, number: int) -> None:
     """Quand il ne reste que ce TODO, tous les tests qui le visent sont rouges, et il y en a."""
-    verdicts = {outcome.test: outcome.verdict for outcome in kata_runs.with_one_todo_left(folder)[number]}
+    verdicts = {outcome.test: outcome.verdict for outcome in kata_runs.with_one_todo_left(folder, number)}
 
     assert verdicts, f"aucun test ne vise le TODO {number}"
     assert [] == [test for test, verdict in verdicts.items() if not verdict]
@@ -67,7 +67,7 @@ def test_todo_left_keeps_its_tests_red(folder: str, number: int) -> None:
 @pytest.mark.parametrize(("folder", "number"), TODOS)
 def test_todo_left_is_named(folder: str, number: int) -> None:
     """Chacun de ces verdicts nomme le TODO qui reste."""
-    red = [outcome for outcome in kata_runs.with_one_todo_left(folder)[number] if outcome.verdict]
+    red = [outcome for outcome in kata_runs.with_one_todo_left(folder, number) if outcome.verdict]
 
     assert [] == [outcome for outcome in red if f"· TODO {number} ·" not in outcome.verdict]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import katas
-from tests.helpers.kata_runs import WRONG_ANSWERS, case_of, header_of, on_wrong_answers, play_wrong_answers
+from tests.helpers.kata_runs import WRONG_ANSWERS, case_of, header_of, on_wrong_answers, play_wrong_answer
 
 
 @pytest.mark.parametrize("file", WRONG_ANSWERS, ids=lambda file: f"{file.parent.name}/{file.stem}")
@@ -26,7 +26,7 @@ def test_wrong_answer_is_also_killed_alone() -> None:
     """Jouée seule, comme chez un étudiant, une réponse fausse a le même verdict qu'au milieu des autres."""
     file = katas.MISCONCEPTIONS / "09_tracking" / "blank_figure.py"
 
-    _assert_killed(file, play_wrong_answers([file]), case_of(file, alone=True))
+    _assert_killed(file, play_wrong_answer(file), case_of(file, alone=True))
 
 
 def _assert_killed(file: Path, run: katas.PytestRun, case: str) -> None:

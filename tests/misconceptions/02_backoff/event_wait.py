@@ -1,5 +1,5 @@
 # tué par : test_prefect_does_the_waiting
-# message : de votre code : [0.5
+# message : de votre code : [0.1
 """Un `Event` que personne ne déclenche, pour attendre."""
 
 import threading
@@ -28,7 +28,7 @@ def load_customers(url: str) -> pd.DataFrame:
     """Télécharge les clients."""
     response = requests.get(url, timeout=5)
     if not response.ok:
-        threading.Event().wait(0.5)
+        threading.Event().wait(0.1)
     response.raise_for_status()
     return churn.parse_customers(response.text, source=url)
 
