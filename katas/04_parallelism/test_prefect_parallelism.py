@@ -16,7 +16,7 @@ from unittest.mock import ANY, patch
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from atelier import churn
@@ -254,6 +254,8 @@ AUCS = st.one_of(
     aucs=st.dictionaries(st.integers(-3, 3).map(lambda power: 10.0**power), AUCS, min_size=1),
     failed=st.integers(0, 3),
 )
+@example(aucs={1.0: 0.85, 0.1: 0.850000001, 10.0: 0.3}, failed=2)
+@example(aucs={0.01: 0.0}, failed=0)
 def test_best_candidate_has_the_highest_auc(kata, aucs, failed):
     """Le candidat choisi est celui dont l'AUC est la plus haute, même si d'autres ont échoué."""
     failures = {-1.0 - rank: "plus de mémoire" for rank in range(failed)}

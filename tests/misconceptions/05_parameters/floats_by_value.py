@@ -1,5 +1,5 @@
 # tué par : test_big_table_travels_by_reference
-# message : le serveur a refusé le sous-flow
+# message : ce que garde le serveur : {
 """Un tableau de nombres à virgule, que Prefect sait écrire : il dépasse la limite."""
 
 from pathlib import Path

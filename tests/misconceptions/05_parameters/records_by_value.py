@@ -1,5 +1,5 @@
 # tué par : test_big_table_travels_by_reference
-# message : less than 524,288 bytes
+# message : ce que garde le serveur : {"customers": [{"customer_id"
 """Les clients en liste de dictionnaires : le serveur les refuse."""
 
 from pathlib import Path
