@@ -115,29 +115,22 @@ def test_two_processes_never_share_their_randomness(impl: Callable[[str], Path])
 
 
 def test_stop_ends_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`make down` arrête le processus préchauffé, et le dit."""
-    monkeypatch.setenv("ATELIER_HOME", str(tmp_path))
-    warm.start()
-    katas.wait_until(warm.is_listening)
+    """`make down` arrête le processus préchauffé, et le dit.
 
-    stopped = warm.stop()
-
-    assert (True, False) == (stopped, warm.is_listening())
-
-
-def test_stop_ends_the_process_of_another_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Après une mise à jour, `make down` arrête aussi celui d'avant, qui garderait un demi-gigaoctet une heure."""
+    Après une mise à jour, c'est celui d'avant : il garderait un demi-gigaoctet une heure.
+    """
     monkeypatch.setenv("ATELIER_HOME", str(tmp_path))
     warm.start()
     katas.wait_until(warm.is_listening)
     former = warm._address()
     edited = tmp_path / "warm.py"
     edited.write_text("# un autre code", encoding="utf-8")
-    monkeypatch.setattr(warm, "__file__", str(edited))
+    with monkeypatch.context() as patch:
+        patch.setattr(warm, "__file__", str(edited))
+        updated = (warm.is_listening(), warm.stop(), former.exists())
 
-    assert not warm.is_listening()
-    assert warm.stop()
-    assert not former.exists()
+    assert (False, True, False) == updated
+    assert (False, False) == (warm.is_listening(), warm.stop())
 
 
 def _start_endless_run(impl: Callable[[str], Path], tmp_path: Path) -> tuple[subprocess.Popen, int]:
