@@ -42,7 +42,7 @@ with connected(Server({url!r}, private=False), state_dir()), get_client(sync_cli
         print(mistake)
 """
 # Démarrer l'atelier prend une demi-minute sur une machine au repos, bien plus quand d'autres tests tournent à côté.
-pytestmark = pytest.mark.timeout(480)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.helpers.katas import PATIENT, pytest_katas
 from tests.helpers.stack import ASSETS, NAMES, Stack
 
 # Une demi-minute sur une machine au repos ; bien plus quand d'autres tests tournent à côté.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 FLOW = """\
 import mlflow
 from prefect import flow, task

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 # Les plus longs d'abord : un long travail qui commencerait en dernier ferait attendre tous les autres.
-LONGEST = ("embedded", "09_tracking", "11_pipeline", "10_registry", "07_notifications", "04_parallelism")
+LONGEST = (
+    "embedded",
+    "10_registry",
+    "04_parallelism",
+    "05_parameters",
+    "09_tracking",
+    "11_pipeline",
+    "00_tasks_flows",
+    "tests/sandbox/test_hostile_files.py",
+    "07_notifications",
+    "tests/notebook/test_checks.py",
+)
 KATA = re.compile(r"\[(\d\d_[a-z_]+)")
 
 
