@@ -66,6 +66,7 @@ def test_delays_go_from_ten_to_sixty_seconds(kata):
 @example(retries=4, base=60, cap=10)
 @example(retries=30, base=0.125, cap=10**9)
 @example(retries=6, base=3, cap=25.5)
+@example(retries=3, base=1 / 3, cap=60)
 @example(retries=1, base=10, cap=60)
 @example(retries=0, base=10, cap=60)
 def test_delays_double_up_to_the_cap(kata, load_kata, retries, base, cap):
