@@ -60,8 +60,21 @@ class KataSource:
 
 
 def kata_folders(root: Path = ROOT) -> list[str]:
-    """Les dossiers de katas, dans l'ordre du parcours."""
-    return sorted(path.name for path in (root / "katas").iterdir() if FOLDER.fullmatch(path.name) and path.is_dir())
+    """Les dossiers de katas, dans l'ordre du parcours, sans les copies qu'en garde l'étudiant."""
+    folders = (path for path in (root / "katas").iterdir() if FOLDER.fullmatch(path.name) and path.is_dir())
+    return sorted(path.name for path in folders if original_of(path, root) is None)
+
+
+def original_of(folder: Path, root: Path = ROOT) -> str | None:
+    """Le kata dont ce dossier est une copie : il a ses tests, sous un autre nom ; rien si ce n'en est pas une."""
+    if (root / "solutions" / folder.name).is_dir() and folder.parent == root / "katas":
+        return None
+    for test in folder.glob("test_*.py"):
+        module = test.stem.removeprefix("test_")
+        found = sorted((root / "solutions").glob(f"[0-9][0-9]_*/{module}.py"))
+        if found and (root / "katas" / found[0].parent.name / test.name).is_file():
+            return found[0].parent.name
+    return None
 
 
 def kata_in(folder: str, root: Path = ROOT) -> KataSource:

@@ -11,6 +11,7 @@ from atelier.exercise.kata import KataSource
 from atelier.exercise.todos import is_todo_left, locate_todo, nearest_todo
 from atelier.machine.errors import LONGEST_TEXT, EnvironmentProblem, text_of
 from atelier.machine.paths import shown
+from atelier.machine.resources import explain_shortage
 from atelier.sandbox.loader import explain_missing_package, line_in
 from atelier.sandbox.mistakes import LOADING, Interruption, StudentMistake
 
@@ -73,7 +74,9 @@ def judge(
     Un fichier qui ne se charge pas n'a rien à voir avec le test : le TODO est celui que concerne la ligne en cause.
     """
     is_loading = any(LOADING in getattr(cause, "__notes__", ()) for cause in chain(error))
-    error = _root(error)
+    # L'erreur du run aussi : Prefect a pu garder pour lui ce qu'une assertion ne voit que de loin.
+    shortage = explain_shortage([*chain(error), *chain(run_error)], [source.path, source.test])
+    error = shortage or _root(error)
     if isinstance(error, EnvironmentProblem):
         return Verdict(Outcome.ENVIRONMENT, rule, expected=str(error), got=error.repair)
     remaining = _remaining_todo(error)

@@ -1,4 +1,7 @@
-"""Les serveurs dont les tests ont besoin, et ceux qui ne répondent plus : leur panne n'est pas celle de l'étudiant."""
+"""Les serveurs dont les tests ont besoin, et ceux qui ne répondent plus : leur panne n'est pas celle de l'étudiant.
+
+Ni celle du disque, qui les empêche de répondre.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from atelier.machine.errors import EnvironmentProblem
+from atelier.machine.paths import state_dir
+from atelier.machine.resources import full_disk
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Outages:
 
     def found(self, item: pytest.Item) -> EnvironmentProblem | None:
         """La même, après avoir interrogé ceux que l'on croit sains : pour un test qui échoue, quoi qu'il en dise."""
+        if full := full_disk(state_dir()):
+            return full
         for server, problem in self._problems.items():
             if problem is None and server.serves(item) and not server.answers():
                 problem = f"le serveur {server.title} ne répond plus ({server.url})"

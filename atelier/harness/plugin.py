@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 from pytest_timeout import is_debugging
 
-from atelier.exercise.kata import KATAS, SOLUTIONS, KataSource, source_of
+from atelier.exercise.kata import KATAS, SOLUTIONS, KataSource, original_of, source_of
 from atelier.feedback.pytest_internals import release_streams, without_diff
 from atelier.feedback.report import SOURCE, Reporter, last_words
+from atelier.harness import data, preflight
 from atelier.harness.outages import OUTAGES, Outages
 from atelier.harness.targets import explain_target
 from atelier.harness.tools import needs_stack
+from atelier.machine.resources import FREE_MEMORY
 from atelier.sandbox.guard import Guard
 from atelier.sandbox.loader import KataModule, loaded_module, restored_process
 from atelier.sandbox.mistakes import EndlessCode, StudentMistake
@@ -31,14 +33,17 @@ STUDENT_FILES = pytest.StashKey[set[str]]()
 ENDLESS = pytest.StashKey[dict[KataSource, EndlessCode]]()
 # Ceux où un test n'a pas fini : la même boucle attend sans doute les suivants, qui n'ont plus que peu de temps.
 LOOPING = pytest.StashKey[set[KataSource]]()
+CURRENT = pytest.StashKey[pytest.Item]()
 REPORTER = pytest.StashKey[Reporter]()
 # La part du délai qui reste quand on sait qu'il y a une boucle : six secondes, le double du plus long test.
 SHORTER = 0.4
+KILLED = 9  # ce signal est souvent celui d'un système à court de mémoire
 STACK_SECONDS = 110.0  # le temps d'attendre un worker ; moins que le dernier recours de pyproject.toml
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Déclare les options des katas."""
+    preflight.add_options(parser, pluginmanager)
     group = parser.getgroup("katas", "katas de l'atelier")
     group.addoption("--solutions", action="store_true", help="tester les solutions de référence")
     group.addoption(
@@ -61,6 +66,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     for argument in config.args:
         if problem := explain_target(argument, config.invocation_params.dir):
             raise pytest.UsageError(problem)
+    preflight.check(config)
     if not _only_runs_katas(config):
         return None
     from atelier.harness import warm
@@ -71,6 +77,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     status = warm.run_pytest(config.invocation_params.args)
     if status and status > 128:
         print(f"\nLe processus de test a été tué par le signal {status - 128}. Relancez pytest.", file=sys.stderr)
+        if status - 128 == KILLED:
+            print(f"C'est souvent que la mémoire manque : {FREE_MEMORY}.", file=sys.stderr)
     return status
 
 
@@ -82,13 +90,22 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("indice"):
         config.option.maxfail = 1
     files: set[str] = set()
-    guard = Guard(files.__contains__, _last_words(config), _deadline(config), is_debugging)
+    guard = Guard(
+        files.__contains__, _last_words(config), _deadline(config), is_debugging, _without_last_resort(config)
+    )
     config.add_cleanup(_entered(guard.no_exit()))
     config.stash[STUDENT_FILES], config.stash[GUARD], config.stash[ENDLESS] = files, guard, {}
     config.stash[LOOPING] = set()
+    if preflight.folders_of(config):
+        data.give_copy()  # avant que le premier fichier de tests n'importe `churn`
     config.stash[OUTAGES] = Outages()
     config.stash[REPORTER] = Reporter(config, config.stash[OUTAGES].found)
     config.pluginmanager.register(config.stash[REPORTER], "atelier-report")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Laisse de côté la copie qu'un étudiant garde d'un kata : pytest n'aime pas deux fichiers de tests de même nom."""
+    return True if collection_path.is_dir() and original_of(collection_path) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -110,8 +127,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Après la panne d'un serveur, les tests suivants le disent aussitôt."""
+    item.config.stash[CURRENT] = item
     if outage := item.config.stash[OUTAGES].known(item):
         raise outage
+    if SOURCE in item.stash:
+        data.give_copy()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -129,6 +149,12 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     except EndlessCode:
         looping.add(source)
         raise
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Dit que le code d'un kata a changé les données de l'atelier, et comment les retrouver."""
+    if preflight.folders_of(config) and (damaged := data.damage()):
+        terminalreporter.line(f"Attention : {damaged}. Pour réparer : {damaged.repair}", bold=True, red=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -228,6 +254,16 @@ def _deadline(config: pytest.Config) -> float:
         return float(config.getini("kata_deadline"))
     except ValueError as error:
         raise pytest.UsageError("kata_deadline : un nombre de secondes est attendu.") from error
+
+
+def _without_last_resort(config: pytest.Config) -> Callable[[], None]:
+    def cancel() -> None:
+        """Retire à ce test les derniers recours de pyproject.toml : ils comptent aussi les pauses, et tuent pytest."""
+        faulthandler.cancel_dump_traceback_later()
+        if item := config.stash.get(CURRENT, None):
+            config.hook.pytest_timeout_cancel_timer(item=item)
+
+    return cancel
 
 
 def _entered(context: AbstractContextManager[None]) -> Callable[[], None]:

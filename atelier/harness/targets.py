@@ -3,7 +3,7 @@
 import difflib
 from pathlib import Path
 
-from atelier.exercise.kata import KATAS, kata_folders
+from atelier.exercise.kata import KATAS, kata_folders, original_of
 from atelier.machine.paths import typed
 
 
@@ -15,7 +15,12 @@ def explain_target(argument: str, directory: Path) -> str | None:
     path = Path(argument.partition("::")[0])
     if not (directory / path).exists():
         return f"{argument} n'existe pas. Essayez : pytest {typed(KATAS / _meant(path))}"
-    kata = (directory / path).resolve().parent
+    target = (directory / path).resolve()
+    folder = target if target.is_dir() else target.parent
+    if original := original_of(folder):
+        copied = f"{typed(folder)} est une copie de katas/{original}, que pytest ne sait pas tester"
+        return f"{copied}. Travaillez dans l'original : pytest {typed(KATAS / original)}"
+    kata = target.parent
     if path.name.startswith("test_") or kata.parent != KATAS:
         return None
     return f"{argument} n'est pas un fichier de tests. Essayez : pytest {typed(kata)}"

@@ -5,12 +5,14 @@ Partout la même, `127.0.0.1:PORT`, dans le dev container comme sans Docker. Cha
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from atelier.machine.env_file import setting
 from atelier.machine.errors import EnvironmentProblem
 
+NO_PROXY = ("NO_PROXY", "no_proxy")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -81,8 +83,27 @@ def browser_url(url: str) -> str:
     return parts.geturl()
 
 
-def loopback_without_proxy() -> dict[str, str]:
-    """Les variables à poser pour que, derrière un proxy, les serveurs de cette machine restent sur cette machine."""
-    names = ("NO_PROXY", "no_proxy")
-    hosts = {name: [*os.environ.get(name, "").split(","), "127.0.0.1", "localhost"] for name in names}
-    return {name: ",".join(dict.fromkeys(filter(None, hosts[name]))) for name in names}
+def without_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """Cet environnement, pour un programme qui ne parle qu'à cette machine : sans aucun proxy.
+
+    Les bibliothèques n'admettent pas les mêmes : les unes refusent `socks5://`, les autres une adresse IPv6.
+    """
+    kept = {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
+    # Sans ce réglage, Python irait chercher ceux du système, sous macOS et Windows.
+    return kept | dict.fromkeys(NO_PROXY, "*")
+
+
+def loopback_without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """De même, pour un programme qui parle peut-être aussi à d'autres : avec les seuls proxies que tous admettent."""
+    proxies = {name: value for name, value in environment.items() if name.lower().endswith("_proxy")}
+    kept = {name: value for name, value in environment.items() if name not in proxies}
+    kept |= {
+        name: value
+        for name, value in proxies.items()
+        if "://" not in value or value.startswith(("http://", "https://"))
+    }
+    for name in NO_PROXY:
+        hosts = [host.strip() for host in proxies.get(name, "").split(",")]
+        named = [host for host in hosts if host and not set("[]/").intersection(host) and host.count(":") < 2]
+        kept[name] = ",".join(dict.fromkeys([*named, "127.0.0.1", "localhost"]))
+    return kept

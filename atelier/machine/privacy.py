@@ -14,5 +14,11 @@ def without_settings(environment: Mapping[str, str], *prefixes: str) -> dict[str
 
 def forget_settings(*prefixes: str) -> None:
     """Retire de l'environnement de ce processus les réglages dont le nom commence ainsi."""
-    for name in os.environ.keys() - without_settings(os.environ, *prefixes).keys():
+    become(without_settings(os.environ, *prefixes))
+
+
+def become(environment: Mapping[str, str]) -> None:
+    """Fait de cet environnement celui de ce processus."""
+    for name in os.environ.keys() - environment.keys():
         del os.environ[name]
+    os.environ |= environment

@@ -4,10 +4,10 @@ import hashlib
 import os
 from pathlib import Path
 
-from atelier.machine.addresses import Address, is_local
+from atelier.machine.addresses import Address, is_local, loopback_without_proxy
 from atelier.machine.packages import installed_version
 from atelier.machine.paths import state_dir
-from atelier.machine.privacy import DO_NOT_TRACK, forget_settings
+from atelier.machine.privacy import DO_NOT_TRACK, become, forget_settings
 
 MLFLOW = Address("ATELIER_MLFLOW_PORT", 5000, variable="MLFLOW_TRACKING_URI")
 PERSONAL = ("MLFLOW_", "_MLFLOW_")
@@ -60,4 +60,5 @@ def prepare_environment() -> None:
     """
     url = public_urls()[0]
     forget_settings(*PERSONAL)
+    become(loopback_without_proxy(os.environ))
     os.environ |= CLIENT | figures() | {"MLFLOW_TRACKING_URI": url}

@@ -1,5 +1,6 @@
 """Branche Prefect sur le serveur de l'atelier, sans toucher aux réglages de l'utilisateur."""
 
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from atelier.machine.addresses import browser_url
+from atelier.machine.addresses import browser_url, loopback_without_proxy
 from atelier.machine.errors import EnvironmentProblem
+from atelier.machine.privacy import become
 from atelier.prefect import own_deployments
 from atelier.prefect.server import Server, ensure_server
 from atelier.prefect.settings import home, results
@@ -65,6 +67,7 @@ def workshop_server() -> Iterator[None]:
         server = ensure_server()
     except EnvironmentProblem as problem:
         raise SystemExit(f"{problem}\nPour réparer : {problem.repair}") from problem
+    become(loopback_without_proxy(os.environ))
     with connected(server, results()), own_deployments.noted():
         yield
     print(f"Vos runs : {browser_url(server.url)}/runs")

@@ -6,9 +6,9 @@ Ce module n'importe pas Prefect : retrouver un serveur ne doit coûter que des m
 import os
 from pathlib import Path
 
-from atelier.machine.addresses import Address, loopback_without_proxy
+from atelier.machine.addresses import Address, without_proxies
 from atelier.machine.paths import state_dir
-from atelier.machine.privacy import DO_NOT_TRACK, forget_settings
+from atelier.machine.privacy import DO_NOT_TRACK, become, forget_settings
 
 # Prefect Cloud garde les runs d'un compte personnel : l'atelier n'y écrit jamais.
 PREFECT = Address("ATELIER_PREFECT_PORT", 4200, path="/api", variable="PREFECT_API_URL", refused="prefect.cloud")
@@ -57,4 +57,5 @@ def prepare_environment() -> None:
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
     }
     forget_settings(*PERSONAL)
-    os.environ |= kept | loopback_without_proxy()
+    become(without_proxies(os.environ))
+    os.environ |= kept

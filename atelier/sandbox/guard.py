@@ -37,7 +37,8 @@ class Guard:
 
     `is_student_code` dit si un fichier source est celui d'un étudiant, `seconds` combien de temps on le laisse
     tourner. `last_words` affiche une faute malgré la capture de pytest : il ne sert que si le code refuse toute
-    interruption. Tant que `is_debugging`, l'étudiant lit son code pas à pas, et rien ne le presse.
+    interruption. Tant que `is_debugging`, l'étudiant lit son code pas à pas, et rien ne le presse. Rien non
+    plus tant que Ctrl-Z le suspend, ce dont `on_pause` prévient.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class Guard:
         last_words: Callable[[StudentMistake], None],
         seconds: float,
         is_debugging: Callable[[], bool] = lambda: False,
+        on_pause: Callable[[], None] = lambda: None,
     ) -> None:
         self._is_student_code = is_student_code
         self._last_words = last_words
         self._is_debugging = is_debugging
+        self._on_pause = on_pause
         self._seconds = self._allowed = seconds
         self._mistake: StudentMistake | None = None
         self._watching = False
@@ -115,7 +118,7 @@ class Guard:
             self._interrupt_threads()
             return True
 
-        with alarm(self._allowed, ring) if has_alarm() else watchdog(self._allowed, ring):
+        with alarm(self._allowed, ring, self._on_pause) if has_alarm() else watchdog(self._allowed, ring):
             yield
 
     @contextmanager

@@ -43,8 +43,11 @@ def has_alarm() -> bool:
 
 
 @contextmanager
-def alarm(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
-    """Sonne, dans ce thread, au bout de `seconds` puis chaque seconde ; l'interrompt si `ring` le veut."""
+def alarm(seconds: float, ring: Callable[[], bool], on_pause: Callable[[], None]) -> Iterator[None]:
+    """Sonne, dans ce thread, au bout de `seconds` puis chaque seconde ; l'interrompt si `ring` le veut.
+
+    Le temps où Ctrl-Z suspend le processus ne compte pas ; `on_pause` prévient qu'il va l'être.
+    """
     over = False
 
     def on_alarm(signum: int, frame: FrameType | None) -> None:
@@ -55,7 +58,8 @@ def alarm(seconds: float, ring: Callable[[], bool]) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, seconds, RING_EVERY_SECONDS)
     try:
         try:
-            yield
+            with _pausable(on_pause):
+                yield
         finally:
             # D'abord ceci, en une instruction : une sonnerie pendant le rangement l'empêcherait d'aboutir.
             over = True
@@ -108,6 +112,29 @@ def keyboard(interrupt_threads: Callable[[], None]) -> Iterator[Callable[[], boo
     finally:
         if ours:
             signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def _pausable(on_pause: Callable[[], None]) -> Iterator[None]:
+    """Arrête l'alarme tant que Ctrl-Z suspend le processus ; `fg` la remet, avec ce qu'il lui restait à attendre."""
+
+    def on_stop(signum: int, frame: FrameType | None) -> None:
+        remaining = signal.setitimer(signal.ITIMER_REAL, 0)
+        on_pause()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTSTP)  # suspendu ici ; `fg` continue à la ligne suivante
+        signal.signal(signal.SIGTSTP, on_stop)
+        signal.setitimer(signal.ITIMER_REAL, *remaining)
+
+    # Un processus que rien ne doit suspendre l'ignore : il continue à l'ignorer.
+    ours = signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTSTP, on_stop)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
 
 
 def outlives(thread: threading.Thread, until: float) -> bool:

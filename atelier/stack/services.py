@@ -53,10 +53,10 @@ def workshop() -> Stack:
 
 def environment() -> dict[str, str]:
     """Ce dont hérite chaque service : rien de personnel, ni télémétrie, ni proxy vers cette machine."""
-    kept = without_settings(os.environ, *PERSONAL)
+    kept = loopback_without_proxy(without_settings(os.environ, *PERSONAL))
     # Un flow peut lancer une commande de l'environnement virtuel, même si personne ne l'a activé.
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-    return kept | COMMON | mlflow.figures() | loopback_without_proxy() | {"PATH": path}
+    return kept | COMMON | mlflow.figures() | {"PATH": path}
 
 
 def worker_name() -> str:

@@ -113,14 +113,17 @@ def play(
 ) -> PytestRun:
     """De même, là où il n'importe pas de payer chaque lancement : un `fork` du processus préchauffé de ces tests.
 
-    Ses imports sont ceux de cet environnement : il n'en sert pas d'autre.
+    Ses imports sont ceux de cet environnement : il n'en sert pas d'autre, aux proxies près, qu'aucun import ne lit.
     """
     changed = {name for name, value in (env or {}).items() if value != os.environ.get(name)} - {"ATELIER_WARM"}
+    changed = {name for name in changed if not name.lower().endswith("_proxy")}
     if not changed and homes.is_own() and _is_warm():
         with tempfile.TemporaryFile() as output, Path(os.devnull).open() as nothing:
             path = [str(root), *(folder for folder in sys.path if folder not in ("", str(ROOT)))]
             streams = [nothing.fileno(), output.fileno(), output.fileno()]
-            code = warm.hand_over(_options(arguments, cache), root, {**os.environ, **COLUMNS}, path, streams)
+            code = warm.hand_over(
+                _options(arguments, cache), root, {**os.environ, **COLUMNS, **(env or {})}, path, streams
+            )
             if code is not None:
                 output.seek(0)
                 return PytestRun(code, output.read().decode(errors="replace"))
