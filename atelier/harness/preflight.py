@@ -1,6 +1,5 @@
 """Avant le premier test : ce qui, sur cette machine, fausserait tout ce que pytest dirait du code de l'étudiant."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from atelier.harness import data
 from atelier.machine.errors import EnvironmentProblem
 from atelier.machine.packages import hidden_module
 from atelier.machine.paths import ROOT, state_dir, typed
-from atelier.machine.resources import full_disk, short_memory
+from atelier.machine.resources import full_disk, short_memory, skipped_asserts
 
 # Ce que le dépôt range lui-même à sa racine, et dont un paquet installé pourrait prendre le nom.
 HOUSE = ("atelier", "conftest", "tests", "tools")
@@ -54,11 +53,8 @@ def _folders(arguments: Sequence[str], directory: Path) -> Iterator[Path]:
 
 
 def _problem(folders: Sequence[Path]) -> EnvironmentProblem | None:
-    if sys.flags.optimize:
-        return EnvironmentProblem(
-            "Python saute les `assert` (option -O, ou PYTHONOPTIMIZE) : un test faux serait vert",
-            "unset PYTHONOPTIMIZE, puis pytest sans -O",
-        )
+    if skipped := skipped_asserts():
+        return skipped
     for folder in (ROOT, *folders):
         if hidden := hidden_module(folder, HOUSE if folder == ROOT else ()):
             file, name = hidden

@@ -1,10 +1,11 @@
-"""Le disque et la mémoire : ce qui manque à cette machine, et comment le lui rendre.
+"""Le disque, la mémoire, les `assert` : ce qui manque à cette machine, et comment le lui rendre.
 
-Un programme à qui l'un des deux manque meurt de cent façons, et rarement en le disant : on le demande donc au système.
+Un programme à qui de la place manque meurt de cent façons, et rarement en le disant : on le demande donc au système.
 """
 
 import errno
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -48,6 +49,14 @@ def short_memory() -> EnvironmentProblem | None:
         return None
     problem = f"la mémoire est limitée à {_decimal(limit)} Go par programme, il en faut {_decimal(ADDRESSES_NEEDED)}"
     return EnvironmentProblem(problem, "ulimit -v unlimited, dans un nouveau terminal si celui-ci le refuse")
+
+
+def skipped_asserts() -> EnvironmentProblem | None:
+    """Les `assert` que Python saute, si on le lui a demandé."""
+    if not sys.flags.optimize:
+        return None
+    problem = "Python saute les `assert` (option -O, ou PYTHONOPTIMIZE) : du code faux passerait pour juste"
+    return EnvironmentProblem(problem, "unset PYTHONOPTIMIZE, puis relancez sans -O")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

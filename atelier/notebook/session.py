@@ -5,6 +5,7 @@ import os
 import warnings
 from contextlib import ExitStack
 
+from atelier.machine.resources import skipped_asserts
 from atelier.mlflow.settings import prepare_environment
 from atelier.mlflow.store import (
     UNHELPFUL_WARNINGS,
@@ -23,6 +24,8 @@ atexit.register(_connection.close)  # tant que MLflow peut encore s'importer
 
 def connect_mlflow(experiment: str) -> None:
     """Branche MLflow, jusqu'à la fin du notebook, sur le serveur qui répond, sinon sur une base ; dit où regarder."""
+    if skipped := skipped_asserts():
+        raise SystemExit(f"{skipped}\nPour réparer : {skipped.repair}")
     _connection.close()  # la cellule a pu être exécutée deux fois
     figures = os.environ.get("MPLBACKEND")
     prepare_environment()

@@ -52,7 +52,7 @@ def _hiding(where: str, module: str) -> Machine:
 
 IN_TROUBLE = [
     Machine("optimized", ("saute les `assert`", "unset PYTHONOPTIMIZE"), env={"PYTHONOPTIMIZE": "1"}),
-    Machine("option O", ("saute les `assert`", "sans -O"), options=("-O",)),
+    Machine("option O", ("saute les `assert`", "relancez sans -O"), options=("-O",)),
     Machine("little memory", ("la mémoire est limitée à 1,0 Go", "ulimit -v unlimited"), shell="ulimit -v 1000000"),
     *(_hiding("katas/{kata}/", name) for name in ("prefect", "pandas", "random", "mlflow", "dagster")),
     *(_hiding("./", name) for name in ("prefect", "pandas", "mlflow", "dagster")),
@@ -92,6 +92,15 @@ def test_machine_in_trouble_is_told_at_once(workshop: Workshop, machine: Machine
     told = [part.format(kata=kata).removeprefix("./") for part in machine.told]
     assert (4, 1) == (run.code, len(run.output.strip().splitlines())), run.output
     assert [] == [part for part in ("environnement en panne", "Pour réparer", *told) if part not in run.output]
+
+
+def test_notebook_without_asserts_is_told() -> None:
+    """Un notebook dont le noyau saute les `assert` s'arrête à sa première cellule, avec la même phrase."""
+    code = "from atelier.workshop import connect_mlflow; connect_mlflow('essai')"
+    run = subprocess.run([sys.executable, "-O", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (1, True) == (run.returncode, "Python saute les `assert`" in run.stderr), run.stderr
+    assert "Pour réparer : unset PYTHONOPTIMIZE" in run.stderr
 
 
 @pytest.mark.parametrize("kata", TESTS)
