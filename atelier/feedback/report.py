@@ -68,21 +68,30 @@ class Reporter:
         self._results: dict[str, dict[str, bool]] = {}
         self._pages: dict[str, str] = {}
         self._run_errors: dict[str, BaseException | None] = {}
+        self._logged: dict[str, BaseException] = {}
         self._memory = Memory(config)
-        self._tests: dict[str, set[str]] = {}
+        self._tests: dict[str, dict[str, int | None]] = {}
+        self._before: dict[str, dict[str, int]] = {}
         self._sources: dict[KataSource, None] = {}
         self._is_cut_off = False
         self.exit_status: int | None = None
 
-    def saw_run(self, nodeid: str, page: str | None, error: BaseException | None) -> None:
-        """Retient le dernier run d'un test : sa page, pour y renvoyer, et l'erreur qui l'a fait échouer."""
+    def saw_run(
+        self, nodeid: str, page: str | None, error: BaseException | None, logged: BaseException | None = None
+    ) -> None:
+        """Retient le dernier run d'un test : sa page, pour y renvoyer, et l'erreur qui l'a fait échouer.
+
+        De tous ses runs, retient aussi la dernière erreur que l'outil a seulement journalisée.
+        """
         self._run_errors[nodeid] = error
+        if logged:
+            self._logged[nodeid] = logged
         if page:
             self._pages[nodeid] = page
 
     def reread(self, nodeid: str, made_by: str) -> None:
         """Ce test relit le run d'un autre : il renvoie à la même page."""
-        for seen in (self._run_errors, self._pages):
+        for seen in (self._run_errors, self._logged, self._pages):
             if made_by in seen:
                 seen[nodeid] = seen[made_by]
 
@@ -120,13 +129,14 @@ class Reporter:
             if not self._is_outage(item):
                 results[item.name] = report.passed
         if report.skipped:
-            self._tests[source.folder].discard(item.name)  # un bonus sauté n'empêche pas de finir le kata
+            self._tests[source.folder].pop(item.name, None)  # un bonus sauté n'empêche pas de finir le kata
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
         """Garde le score de l'étudiant dans le cache de pytest ; au retour, tout a été écrit et affiché."""
         if self._is_student_run():
+            self._before = self._memory.get(SCORES)
             self._memory.set(SCORES, self._updated_scores())
         yield
         if self._results:
@@ -142,6 +152,8 @@ class Reporter:
             terminalreporter.section("votre parcours")
             for line in render_progress(self._scores(), set(self._results)):
                 terminalreporter.line(line)
+            for line in self._broken():
+                terminalreporter.line(line, bold=True)
             terminalreporter.line(f"Prochain pas : {self._next_step()}", bold=True)
             if done := self._just_finished():
                 terminalreporter.line(f"Et la solution ? pytest {_typed(done)} --compare")
@@ -150,7 +162,6 @@ class Reporter:
             self._write_comparisons(terminalreporter)
 
     def _explain(self, item: pytest.Item, error: BaseException, report: pytest.TestReport, source: KataSource) -> None:
-        marker = item.get_closest_marker("todo")
         outage = self._outage_of(item)
         self._is_cut_off = self._is_cut_off or outage is not None
         verdict = judge(
@@ -158,8 +169,9 @@ class Reporter:
             run_error=self._run_errors.get(item.nodeid),
             source=source,
             rule=_rule(item),
-            todo=marker.args[0] if marker else None,
+            todo=_todo(item),
             printed=report.capstdout,
+            logged=self._logged.get(item.nodeid),
         )
         self._failures.append(_Failure(item.nodeid, source, verdict))
         if verdict.outcome is not Outcome.ENVIRONMENT:
@@ -196,6 +208,15 @@ class Reporter:
     def _scores(self) -> dict[str, Score]:
         saved = self._memory.get(SCORES)
         return {folder: Score(sum(map(bool, tests.values())), len(tests)) for folder, tests in saved.items()}
+
+    def _broken(self) -> Iterator[str]:
+        """Les TODO que le lancement d'avant avait laissés verts."""
+        known = dict.fromkeys((failure.source.folder, failure.verdict.todo) for failure in self._failures)
+        for folder, todo in known:
+            tests = [test for test, aimed in self._tests[folder].items() if aimed == todo]
+            red = any(self._results[folder].get(test) is False for test in tests)
+            if todo and red and all(self._before.get(folder, {}).get(test) for test in tests):
+                yield f"TODO {todo} était vert : votre dernier changement l'a cassé."
 
     def _just_finished(self) -> str | None:
         """Le kata qui vient d'être joué seul, s'il est fini et pas déjà comparé."""
@@ -273,11 +294,17 @@ def _missing_package(report: pytest.CollectReport) -> str | None:
     return Verdict(Outcome.ENVIRONMENT, rule, expected=str(problem), got=problem.repair).render()
 
 
-def _all_tests(item: pytest.Item) -> set[str]:
-    """Les tests du même fichier qui comptent pour finir le kata, même si la ligne de commande ne les a pas choisis."""
+def _all_tests(item: pytest.Item) -> dict[str, int | None]:
+    """Les tests du même fichier qui comptent pour finir le kata, même si l'on n'en joue qu'une partie, et leur TODO."""
     module = item.getparent(pytest.Module)
     tests = [test for test in module.collect() if isinstance(test, pytest.Item)] if module else [item]
-    return {test.name for test in tests if not any(map(test.get_closest_marker, OPTIONAL))}
+    counted = [test for test in tests if not any(map(test.get_closest_marker, OPTIONAL))]
+    return {test.name: _todo(test) for test in counted}
+
+
+def _todo(item: pytest.Item) -> int | None:
+    marker = item.get_closest_marker("todo")
+    return marker.args[0] if marker else None
 
 
 def last_words(mistake: StudentMistake) -> str:

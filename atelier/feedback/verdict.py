@@ -12,6 +12,7 @@ from atelier.exercise.todos import is_todo_left, locate_todo, nearest_todo
 from atelier.machine.errors import LONGEST_TEXT, EnvironmentProblem, text_of
 from atelier.machine.paths import shown
 from atelier.machine.resources import explain_shortage
+from atelier.sandbox.calls import in_french
 from atelier.sandbox.loader import explain_missing_package, line_in
 from atelier.sandbox.mistakes import LOADING, Interruption, StudentMistake
 
@@ -40,14 +41,15 @@ class Verdict:
     where: str = ""
     example: str = ""
     printed: tuple[str, ...] = ()
+    logged: str = ""
 
     def render(self) -> str:
         """Le message, de deux à onze lignes."""
         todo = f" · TODO {self.todo}" if self.todo and self.outcome is not Outcome.ENVIRONMENT else ""
         lines = [f"{self.outcome.value}{todo} · {self.rule}"]
         labels = ("panne", "réparer") if self.outcome is Outcome.ENVIRONMENT else ("attendu", "obtenu")
-        texts = (self.expected, self.got, self.example, self.where)
-        for label, text in zip((*labels, "exemple", "où"), texts, strict=True):
+        texts = (self.expected, self.got, self.example, self.where, self.logged)
+        for label, text in zip((*labels, "exemple", "où", "journal"), texts, strict=True):
             lines += _labelled(label, text)
         lines += [f"  affiché : {line}" if not i else f"            {line}" for i, line in enumerate(self.printed)]
         return "\n".join(lines[:MAX_LINES])
@@ -66,11 +68,13 @@ def judge(
     todo: int | None,
     run_error: BaseException | None = None,
     printed: str = "",
+    logged: BaseException | None = None,
 ) -> Verdict:
     """Le verdict d'une exception levée par un test du kata `source`.
 
     `todo` est le numéro du TODO que vise le test ; celui d'un `NotImplementedError("TODO n")` l'emporte.
     `run_error` est l'erreur du dernier run de ce test : une assertion ne dit pas d'elle-même quelle ligne l'a levée.
+    `logged` est l'erreur que l'outil a journalisée sans s'arrêter, s'il y en a une : c'est souvent la raison du reste.
     Un fichier qui ne se charge pas n'a rien à voir avec le test : le TODO est celui que concerne la ligne en cause.
     """
     is_loading = any(LOADING in getattr(cause, "__notes__", ()) for cause in chain(error))
@@ -92,6 +96,8 @@ def judge(
         return replace(verdict, outcome=Outcome.TODO)
     if run_error and (line := _blunder_line(run_error, source)):
         verdict = replace(verdict, where=f"{shown(source.path)}:{line}")
+    if logged:
+        verdict = _with_logged(verdict, logged, source)
     lines = [_printable(line)[: WIDTH - 12] for line in printed[-LONGEST_TEXT:].splitlines() if line.strip()]
     return replace(verdict, printed=tuple(lines[-PRINTED_LINES:]))
 
@@ -107,12 +113,14 @@ def _explained(error: BaseException) -> Verdict:
     text = text_of(error)
     if isinstance(error, AssertionError) and (parts := _assertion_parts(text)):
         return replace(verdict, expected=parts["attendu"], got=parts["obtenu"])
-    reason = " ".join(text.strip().split("\n")[:3])  # pydantic, par exemple, nomme le champ sur la deuxième ligne
-    return replace(
-        verdict,
-        expected="du code qui s'exécute sans erreur",
-        got=f"{type(error).__name__} : {reason}" if reason else type(error).__name__,
-    )
+    return replace(verdict, expected="du code qui s'exécute sans erreur", got=_named(error))
+
+
+def _named(error: BaseException) -> str:
+    """L'erreur et son message, en une ligne."""
+    # pydantic, par exemple, nomme le champ sur la deuxième ligne
+    reason = " ".join(in_french(text_of(error)).strip().split("\n")[:3])
+    return f"{type(error).__name__} : {reason}" if reason else type(error).__name__
 
 
 def _root(error: BaseException) -> BaseException:
@@ -158,6 +166,15 @@ def _where(error: BaseException, source: KataSource, todo: int | None) -> str:
         return f"{shown(error.path or source.path)}:{error.line}"
     line = _line(error, source) or _todo_line(source, todo)
     return f"{shown(source.path)}:{line}" if line else shown(source.path)
+
+
+def _with_logged(verdict: Verdict, error: BaseException, source: KataSource) -> Verdict:
+    """Ajoute cette erreur au verdict, si le test ne l'a pas déjà citée."""
+    text, line = text_of(error), line_in(error, source.path)
+    if text and text in verdict.got:
+        return replace(verdict, got=verdict.got.replace(text, in_french(text)))
+    where = f"{shown(source.path)}:{line}" if line else verdict.where
+    return replace(verdict, logged=_named(error), where=where)
 
 
 def _line(error: BaseException, source: KataSource) -> int | None:

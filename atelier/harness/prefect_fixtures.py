@@ -21,6 +21,7 @@ from atelier.harness.tools import needs_prefect, needs_stack, prepare, repair_of
 from atelier.machine.addresses import browser_url
 from atelier.machine.errors import EnvironmentProblem
 from atelier.machine.imports import faster_imports
+from atelier.prefect.logs import swallowed_errors
 from atelier.prefect.session import connected, one_tls_context
 from atelier.prefect.settings import prepare_environment
 from atelier.sandbox.loader import explain_missing_package
@@ -132,12 +133,15 @@ def run(
 
     def run(flow_or_task: Callable[..., Any], *arguments: Any, **parameters: Any) -> "RunRecord":
         require_watching(request)
-        record = _probe.run(flow_or_task, *arguments, **parameters)
+        with swallowed_errors() as swallowed:
+            record = _probe.run(flow_or_task, *arguments, **parameters)
         if is_debugging() and isinstance(record.error, pytest.exit.Exception):
             raise record.error  # l'étudiant quitte pdb, et Prefect y a vu l'échec d'un run
         page = f"{browser_url(prefect_server.url)}/runs/flow-run/{_probe.last_flow_run}"
         shown = page if _probe.last_flow_run else None
-        request.config.stash[REPORTER].saw_run(request.node.nodeid, shown, record.error)
+        request.config.stash[REPORTER].saw_run(
+            request.node.nodeid, shown, record.error, swallowed[-1] if swallowed else None
+        )
         return record
 
     return run

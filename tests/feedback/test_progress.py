@@ -185,3 +185,15 @@ def test_progress_is_plain_data(toy: Toy) -> None:
     scores = json.loads((toy.root / CACHE / "scores").read_text(encoding="utf-8"))
 
     assert {kata.FOLDER: {"test_one": True, "test_two": False, "test_two_again": False}} == scores
+
+
+def test_green_that_turns_red_is_told_once(toy: Toy) -> None:
+    """Un TODO vert au lancement d'avant, et rouge maintenant : c'est le dernier changement ; ensuite, on l'a dit."""
+    told = []
+    for code in (kata.ONE_DONE, kata.ONE_WRONG, kata.ONE_WRONG, kata.DONE, kata.DONE.replace("return 2", "return 5")):
+        toy.write(code)
+        told.append(
+            re.findall(r"^TODO (\d) était vert : votre dernier changement l'a cassé\.$", toy.pytest().output, re.M)
+        )
+
+    assert [[], ["1"], [], [], ["2"]] == told

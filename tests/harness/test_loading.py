@@ -16,7 +16,7 @@ def test_error_at_import_is_told_once(toy: Toy) -> None:
 
     title = "à corriger · TODO 2 · le fichier se charge"
     assert (3, 1) == (run.output.count(title), run.output.count("attendu : un fichier qui se charge jusqu'au bout"))
-    assert "one() takes 0 positional arguments but 1 was given" in run.output
+    assert "one() n'attend aucun argument, et en reçoit 1" in run.output
     assert "plain_toy.py:6" in run.output
 
 
