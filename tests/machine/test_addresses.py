@@ -124,6 +124,32 @@ def test_browser_address_in_a_codespace(url: str, shown: str, monkeypatch: pytes
     assert shown == addresses.browser_url(url)
 
 
+PROXIES = {
+    "ALL_PROXY": "socks5://proxy:1080",
+    "all_proxy": "socks://proxy:1080",
+    "HTTP_PROXY": "proxy:3128",
+    "https_proxy": "http://proxy:3128",
+    "NO_PROXY": "example.org:8080, [::1],::1,::1/128,10.0.0.0/8",
+    "PATH": "/bin",
+}
+
+
+def test_no_proxy_at_all_for_what_stays_here() -> None:
+    """Les tests ne parlent qu'à cette machine : aucun proxy, pas même ceux du système."""
+    assert {"PATH": "/bin", "NO_PROXY": "*", "no_proxy": "*"} == addresses.without_proxies(PROXIES)
+
+
+def test_servers_keep_the_proxies_that_work() -> None:
+    """Un flow du worker peut notifier Discord : il garde les proxies que toutes les bibliothèques admettent."""
+    assert {
+        "HTTP_PROXY": "proxy:3128",
+        "https_proxy": "http://proxy:3128",
+        "NO_PROXY": "example.org:8080,127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "PATH": "/bin",
+    } == addresses.loopback_without_proxy(PROXIES)
+
+
 def test_example_documents_every_setting() -> None:
     """`.env.example` décrit tous les ports, avec leur valeur habituelle, et les deux adresses de notification."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
