@@ -56,7 +56,8 @@ def _problem(folders: Sequence[Path]) -> EnvironmentProblem | None:
     if skipped := skipped_asserts():
         return skipped
     for folder in (ROOT, *folders):
-        if hidden := hidden_module(folder, HOUSE if folder == ROOT else ()):
+        own = [test.stem.removeprefix("test_") for test in folder.glob("test_*.py")]
+        if hidden := hidden_module(folder, HOUSE if folder == ROOT else own):
             file, name = hidden
             return EnvironmentProblem(
                 f"{typed(file)} cache le module « {name} », que d'autres importent",
