@@ -2,7 +2,7 @@
 
 import ast
 
-from tools.mutants import mutants
+from tools.mutations import mutants
 
 SOURCE = '''\
 """Un module."""

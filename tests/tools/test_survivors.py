@@ -1,0 +1,22 @@
+"""Les mutants que l'on garde vivants : chacun existe encore, et dit pourquoi."""
+
+import pytest
+
+from tests.helpers import katas
+from tools.mutants import explained, mutants_of
+
+
+def test_each_explained_survivor_is_in_a_kata() -> None:
+    """Aucune explication ne parle d'un kata disparu."""
+    assert explained().keys() <= set(katas.kata_folders())
+
+
+@pytest.mark.parametrize("folder", sorted(explained()))
+def test_each_explanation_names_a_mutant_and_its_reason(folder: str) -> None:
+    """Un mutant qui n'existe plus n'a plus besoin d'excuse ; un mutant qui existe en veut une vraie."""
+    names = {mutant.name for mutant in mutants_of(folder)}
+
+    assert explained()[folder].keys() <= names
+    for reason in explained()[folder].values():
+        assert reason.startswith(("équivalent : ", "permis : ")), reason
+        assert len(reason.split()) >= 5, reason
