@@ -166,7 +166,9 @@ def _errors() -> Iterator[tuple[Exception, bool]]:
     for known in _family(requests.RequestException):
         if issubclass(known, (requests.HTTPError, *DEBATABLE)):
             continue
-        details = ("503", "", 0) if issubclass(known, requests.JSONDecodeError) else ("503, Connection timed out",)
+        # Un texte qui parle d'une autre erreur : c'est la classe qui compte.
+        text = "HTTPError 503, Connection timed out"
+        details = (text, "", 0) if issubclass(known, requests.JSONDecodeError) else (text,)
         yield known(*details), issubclass(known, network)
     for parent in (*network, requests.TooManyRedirects):
         yield type(f"New{parent.__name__}", (parent,), {})("sans détail"), issubclass(parent, network)
@@ -174,7 +176,7 @@ def _errors() -> Iterator[tuple[Exception, bool]]:
         error = type("NewHTTPError", (requests.HTTPError,), {})("sans détail", response=_http_error(code).response)
         yield error, code == 503
     for other in (OSError, FileNotFoundError, KeyError, ValueError, RuntimeError, Exception):
-        yield other("429, 503 Server Error, Connection timed out"), False
+        yield other("HTTPError 429, 503 Server Error, Connection timed out"), False
 
 
 def _family(parent: type[Exception]) -> Iterator[type[Exception]]:

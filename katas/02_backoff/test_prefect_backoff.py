@@ -45,6 +45,9 @@ def nights(load_kata, run, clock, source, once, monkeypatch) -> Callable[[], lis
             source.play([503, DROP, OK])
             seen.task, seen.task_waits = run(kata.load_customers, source.url), clock.retry_waits
             seen.own_waits += clock.student_waits
+            source.play([OK])
+            run(kata.load_customers, source.url)
+            seen.requests_once_up = source.requests
         return seen
 
     return lambda: once("nights", lambda: [night(client) for client in (1, 2)])
@@ -116,6 +119,10 @@ def test_prefect_does_the_waiting(nights):
         "aucune de votre code, ni dans la task ni dans le flow",
         got=f"une task {night.task} ; attentes de Prefect : {_readable(night.task_waits)} s, "
         f"de votre code : {_readable(night.own_waits)} s",
+    )
+    assert night.requests_once_up == 1, explain(
+        expected="au run suivant, une requête encore : le fichier est téléchargé à nouveau",
+        got=f"{night.requests_once_up} requête(s) : votre code garde le fichier d'avant",
     )
 
 
