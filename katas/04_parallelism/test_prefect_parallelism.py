@@ -176,6 +176,12 @@ def test_candidate_is_measured_on_holdout(kata, run, split, other_customers):
             got=_recognized(record, model, {"tous": pd.concat([learned, unseen]), "train": learned, "holdout": unseen}),
         )
 
+    record = run(kata.train_candidate, train, holdout.drop(columns=churn.FEATURES[0]), 0.01)
+    assert record.state.name == "Failed", explain(
+        expected="une colonne manque à `holdout`, ce candidat ne se mesure pas : une task « Failed »",
+        got=f"une task {record}, qui rend {record.value!r}",
+    )
+
 
 @pytest.mark.todo(2)
 def test_candidate_is_announced_as_soon_as_it_ends(race):

@@ -270,7 +270,7 @@ def test_result_is_cut_rounded_or_sorted(returned: str, change: str, expected: s
         ("train(C)", "train reçoit C entier", "train(int(C))"),
         ("train(table)", "train reçoit table en ordre inverse", "train(table[::-1])"),
         ("other = load(C)\n    train(other)", "train reçoit other les cent premières lignes", "train(other.head(100))"),
-        ("other = load(C)", "garde load(C) arrondi", "other = load(C).round(4)"),
+        ("other = load(C)", "garde load(C) arrondi", "other = load(C).round(1)"),
         ("keep(str(C))", "str(C) coupé à 80 signes", "keep(str(C)[:80])"),
         ("say(f'{reasons}')", "{reasons} coupé à 80 signes", "say(f'{str(reasons)[:80]}')"),
         ("name('C={settings.C}')", "{settings.C} arrondi", "name('C={settings.C:.2f}')"),

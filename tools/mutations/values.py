@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from tools.mutations.solution import Alteration, Solution, become, filled, replace
 
-TABLE = {"les cent premières lignes": "_.head(100)", "en ordre inverse": "_[::-1]", "arrondi": "_.round(4)"}
+TABLE = {"les cent premières lignes": "_.head(100)", "en ordre inverse": "_[::-1]", "arrondi": "_.round(1)"}
 LIST = {"les deux premiers": "_[:2]", "le premier": "_[:1]", "trié": "sorted(_)", "en ordre inverse": "_[::-1]"}
 FORMS = {
     "DataFrame": TABLE,
-    "Series": TABLE | {"trié": "_.sort_values()"},
+    "Series": TABLE | {"arrondi": "_.round(4)", "trié": "_.sort_values()"},
     "list": LIST,
     "dict": {"le premier": "dict(list(_.items())[:1])", "les deux premiers": "dict(list(_.items())[:2])"},
     "float": {"arrondi": "round(_, 2)", "entier": "int(_)"},
