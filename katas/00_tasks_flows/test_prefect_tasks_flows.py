@@ -24,12 +24,17 @@ LEAVING = {"train_model": 0, "evaluate_model": 2}
 
 @dataclass(frozen=True)
 class History:
-    """Cinq runs de suite dans le même processus, chacun fait quand un test en a besoin, et après celui d'avant."""
+    """Cinq runs de suite du même module, chacun fait quand un test en a besoin, et après celui d'avant."""
 
-    kata: ModuleType
+    loaded: ModuleType
     run: Callable
     once: Callable
     path: Path
+
+    @property
+    def kata(self) -> ModuleType:
+        """Le module qui fait ces runs : celui du premier test qui en a besoin."""
+        return self.once("kata", lambda: self.loaded)
 
     def usual(self) -> "RunRecord":
         """Sans argument : les clients de l'atelier."""

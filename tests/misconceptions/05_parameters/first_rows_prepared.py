@@ -1,6 +1,6 @@
 # tué par : test_chosen_values_reach_the_model
-# message : clients=5500
-"""La préparation s'arrête à cinq mille clients."""
+# message : clients=1200
+"""La préparation s'arrête à mille clients."""
 
 from pathlib import Path
 from typing import Literal
@@ -52,7 +52,7 @@ def data_preparation(
     path: Path,
 ) -> pd.DataFrame:
     """Prépare des clients, qu'on les apprenne ou qu'on les prédise."""
-    return add_features(load_customers(path).head(5000))
+    return add_features(load_customers(path).head(1000))
 
 
 @flow(

@@ -1,5 +1,5 @@
 # tué par : test_chosen_values_reach_the_model
-# message : clients=5500
+# message : clients=1200
 """Entraîné sur les mille premiers clients."""
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 # tué par : test_inference_returns_what_predict_returns
-# message : 79 clients
+# message : 119 clients
 """Deux clients de mêmes chiffres n'en font plus qu'un."""
 
 from pathlib import Path
