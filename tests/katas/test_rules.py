@@ -47,7 +47,7 @@ DAMAGES = {
     "pas de limite": ({"boundary": []}, [f"{FLOW} : aucune limite"]),
     "valeur que l'on n'essaie pas": ({"boundary": ["`_call(` et `12.5`"]}, [f"{FLOW} : ses tests n'ont pas « 12.5 »"]),
     "valeur d'une autre règle": (
-        {"boundary": ["`_some_customers(7)` et `_some_customers(9)`"]},
+        {"boundary": ["`_lookalikes()` et `_some_customers(9)`"]},
         [f"{FLOW} : ses tests n'ont pas « _some_customers(9) »"],
     ),
     "valeur qui ne cite rien": ({"boundary": ["un cas"]}, [f"{FLOW} : « un cas » ne cite pas les tests"]),
