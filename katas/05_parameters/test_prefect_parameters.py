@@ -106,26 +106,8 @@ def trainings(kata, run, csv, model, many_customers, once) -> "Trainings":
 
 
 @pytest.fixture
-def predictions(kata, run, new_csv, customers, models, trainings, tmp_path, once) -> Callable[[], list]:
-    """Après des entraînements, prédit tous les clients puis, au même endroit, un seul, par un autre modèle.
-
-    Enfin, deux prédictions impossibles : sans clients, puis sans modèle. Rend chaque run, et ce qui en était attendu.
-    """
-
-    def predict() -> list:
-        inference, path, rounds = kata.inference, tmp_path / "trained.joblib", []
-        with suppress(AssertionError, NotImplementedError):  # l'entraînement n'est pas prêt : on s'en passe
-            inference = trainings.default().kata.inference
-        for table, trained in zip((customers, customers.iloc[5:6]), models, strict=True):
-            _written(table.drop(columns=churn.TARGET), new_csv)
-            joblib.dump(trained, path)
-            expected = churn.predict_churn(trained, table).set_index(churn.ID)["churn_probability"]
-            rounds.append((run(inference, new_csv, path), expected))
-        for csv, trained in ((tmp_path / "missing.csv", path), (new_csv, tmp_path / "missing.joblib")):
-            rounds.append((run(inference, csv, trained), None))
-        return rounds
-
-    return lambda: once("predictions", predict)
+def predictions(kata, run, new_csv, customers, models, trainings, once) -> "Predictions":
+    return Predictions(kata, run, new_csv, customers, models, trainings, once)
 
 
 @dataclass(frozen=True)
@@ -163,6 +145,65 @@ class Trainings:
             return _trained(self.run, before.kata, before.csv, before.model)
 
         return self.once("default", again)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Une prédiction : son run, ce qui en était attendu, et où étaient les clients et le modèle."""
+
+    kata: ModuleType
+    record: "RunRecord"
+    expected: pd.Series | None
+    csv: Path
+    model: Path
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Après des entraînements, et au même endroit, des prédictions, chacune faite quand un test en a besoin."""
+
+    kata: ModuleType
+    run: Callable
+    csv: Path
+    customers: pd.DataFrame
+    models: list
+    trainings: Trainings
+    once: Callable
+
+    def everyone(self) -> Prediction:
+        """Tous les clients."""
+
+        def first() -> Prediction:
+            kata, csv = self.kata, self.csv
+            with suppress(AssertionError, NotImplementedError):  # l'entraînement n'est pas prêt : on s'en passe
+                made = self.trainings.default()
+                kata, csv = made.kata, made.csv
+            return self._made(kata, csv, csv.with_name("trained.joblib"), self.customers, self.models[0])
+
+        return self.once("everyone", first)
+
+    def alone(self) -> Prediction:
+        """Puis un seul, par un autre modèle."""
+        before = self.everyone()
+        return self.once(
+            "alone",
+            lambda: self._made(before.kata, before.csv, before.model, self.customers.iloc[5:6], self.models[1]),
+        )
+
+    def impossible(self) -> list["RunRecord"]:
+        """Enfin sans clients, puis sans modèle."""
+        before = self.alone()
+        missing = [
+            (before.csv.with_name("missing.csv"), before.model),
+            (before.csv, before.csv.with_name("missing.joblib")),
+        ]
+        return self.once("impossible", lambda: [self.run(before.kata.inference, *paths) for paths in missing])
+
+    def _made(self, kata: ModuleType, csv: Path, model: Path, customers: pd.DataFrame, trained: object) -> Prediction:
+        _written(customers.drop(columns=churn.TARGET), csv)
+        joblib.dump(trained, model)
+        expected = churn.predict_churn(trained, customers).set_index(churn.ID)["churn_probability"]
+        return Prediction(kata, self.run(kata.inference, csv, model), expected, csv, model)
 
 
 @pytest.mark.todo(1)
@@ -365,15 +406,14 @@ def test_missing_file_stops_the_training(run, trainings, customers, tmp_path):
 @pytest.mark.todo(5)
 def test_inference_prepares_in_the_same_subflow(kata, predictions):
     """La prédiction passe par le même sous-flow que l'entraînement, même si elle suit un entraînement."""
-    record, _ = predictions()[0]
-
-    assert_prepared_in_a_subflow(kata, record, then="predict")
+    assert_prepared_in_a_subflow(kata, predictions.everyone().record, then="predict")
 
 
 @pytest.mark.todo(5)
 def test_inference_returns_what_predict_returns(predictions):
     """La prédiction rend ce que rend `predict` : une probabilité par client, sous son identifiant, dans l'ordre."""
-    record, expected = predictions()[0]
+    made = predictions.everyone()
+    record, expected = made.record, made.expected
 
     assert _same(record.value, expected), explain(
         expected=f"{len(expected)} probabilités, celle de chaque client sous son identifiant, dans l'ordre du fichier",
@@ -384,10 +424,11 @@ def test_inference_returns_what_predict_returns(predictions):
 @pytest.mark.todo(5)
 def test_prediction_depends_on_its_customer_alone(predictions):
     """Seul, un client reçoit la probabilité du modèle rangé là : la prédiction ne dépend de personne d'autre."""
-    record, expected = predictions()[1]
+    made = predictions.alone()
+    record, expected = made.record, made.expected
 
     shown = record.value.tolist() if isinstance(record.value, pd.Series) else type(record.value).__name__
-    before = predictions()[0][1].loc[expected.index]
+    before = predictions.everyone().expected.loc[expected.index]
     assert _same(record.value, expected), explain(
         expected=f"pour un seul client, et un modèle qui vient de changer, une probabilité : {expected.iloc[0]:.6f}",
         got=f"{record}, {'celle du modèle d’avant' if _same(record.value, before) else shown}",
@@ -397,7 +438,7 @@ def test_prediction_depends_on_its_customer_alone(predictions):
 @pytest.mark.todo(5)
 def test_missing_file_or_model_stops_the_inference(predictions):
     """Sans clients, ou sans modèle à l'endroit donné, la prédiction échoue : elle ne se sert pas de ceux d'avant."""
-    for (record, _), failing in zip(predictions()[2:], ("load_customers", "predict"), strict=True):
+    for record, failing in zip(predictions.impossible(), ("load_customers", "predict"), strict=True):
         states = {attempt.task: attempt.state for attempt in record.task_runs}
         assert (record.state.name, states.get(failing)) == ("Failed", "Failed"), explain(
             expected=f"sans {'clients' if failing == 'load_customers' else 'modèle'}, {failing} « Failed »",
