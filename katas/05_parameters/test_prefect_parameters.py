@@ -194,8 +194,8 @@ class Predictions:
         """Enfin sans clients, puis sans modèle."""
         before = self.alone()
         missing = [
-            (before.csv.with_name("missing.csv"), before.model),
-            (before.csv, before.csv.with_name("missing.joblib")),
+            (before.csv.with_name("nobody.csv"), before.model),
+            (before.csv, before.csv.with_name("nothing.joblib")),
         ]
         return self.once("impossible", lambda: [self.run(before.kata.inference, *paths) for paths in missing])
 
