@@ -61,3 +61,15 @@ def own_server(own_home: Mapping[str, str]) -> Mapping[str, str]:
     """L'environnement de cet atelier, une fois que son serveur Prefect tourne."""
     ensure_server()
     return {**own_home, "ATELIER_WARM": "0"}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Le navigateur du système."""
+    from tools import browser
+    from tools.npm import MissingTool
+
+    try:
+        return browser.executable()
+    except MissingTool as problem:
+        pytest.skip(str(problem))

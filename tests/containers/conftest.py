@@ -11,22 +11,11 @@ import pytest
 
 from tests.helpers import containers
 from tests.helpers.containers import SECRET, Stack
-from tools import browser
-from tools.npm import MissingTool
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Construire une image prend plus de temps qu'un kata n'en a : seul compte le délai de ces tests-ci."""
     faulthandler.cancel_dump_traceback_later()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Le navigateur du système."""
-    try:
-        return browser.executable()
-    except MissingTool as problem:
-        pytest.skip(str(problem))
 
 
 @pytest.fixture(scope="session")

@@ -65,9 +65,12 @@ def test_commands_of_the_page_run(name: str, embedded: Stack, tmp_path: Path) ->
     faulthandler.cancel_dump_traceback_later()
     copy = doc_commands.solved_copy(tmp_path / "atelier")
 
-    for command in _played_in(name):
-        code, output = _played(command, copy, embedded.environment)
-        assert 0 == code, f"{command.place} : {command.text}\n{output}"
+    try:
+        for command in _played_in(name):
+            code, output = _played(command, copy, embedded.environment)
+            assert 0 == code, f"{command.place} : {command.text}\n{output}"
+    finally:
+        embedded.remove_deployments()  # une page du kata 06 en laisse, comme chez l'étudiant
 
 
 def _played(command: Command, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:

@@ -72,9 +72,12 @@ class Stack:
 
     def get(self, name: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         """Une requête à un service : le code, et le JSON s'il y en a."""
+        return self._ask("GET" if body is None else "POST", name, path, body, **headers)
+
+    def _ask(self, method: str, name: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[name], timeout=30)
         content = None if body is None else json.dumps(body)
-        connection.request("POST" if content else "GET", path, content, {"Content-Type": "application/json", **headers})
+        connection.request(method, path, content, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
         text = response.read()
         connection.close()
@@ -84,6 +87,12 @@ class Stack:
         """Les deployments que connaît Prefect."""
         _, found = self.get("prefect", "/api/deployments/filter", body={})
         return [deployment["name"] for deployment in found]
+
+    def remove_deployments(self) -> None:
+        """Les retire tous."""
+        _, found = self.get("prefect", "/api/deployments/filter", body={})
+        for deployment in found:
+            self._ask("DELETE", "prefect", f"/api/deployments/{deployment['id']}")
 
 
 @contextmanager

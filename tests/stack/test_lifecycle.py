@@ -1,6 +1,6 @@
 """`make up`, `down`, `status` : ce que voit l'étudiant quand tout va bien.
 
-De faux services tiennent la place des vrais (`tests/helpers/fake_services.py`) ; `test_embedded.py` refait l'essentiel
+De faux services tiennent la place des vrais (`tests/helpers/fake_services.py`) ; `tests/embedded/` refait l'essentiel
 avec les vrais.
 """
 
