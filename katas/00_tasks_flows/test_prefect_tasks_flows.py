@@ -38,27 +38,29 @@ class History:
 
     def usual(self) -> "RunRecord":
         """Sans argument : les clients de l'atelier."""
-        return self._after(None, "usual")
+        return self._made("usual")
 
     def first(self) -> "RunRecord":
         """Un fichier qui ressemble à celui de l'atelier."""
-        return self._after(self.usual(), "first", _lookalikes())
+        self.usual()
+        return self._made("first", _lookalikes())
 
     def failures(self) -> dict[str, "RunRecord"]:
         """Au même endroit, des clients avec lesquels une étape échoue, puis l'autre."""
-        return {step: self._after(self.first(), step, _forty_customers(gone)) for step, gone in LEAVING.items()}
+        self.first()
+        return {step: self._made(step, _forty_customers(gone)) for step, gone in LEAVING.items()}
 
     def missing(self) -> "RunRecord":
         """Le fichier a disparu."""
-        return self._after(self.failures(), "missing", pd.DataFrame())
+        self.failures()
+        self.path.unlink(missing_ok=True)
+        return self.once("missing", lambda: _call(self.run, self.kata.churn_pipeline, self.path))
 
-    def _after(self, before: object, name: str, customers: pd.DataFrame | None = None) -> "RunRecord":
+    def _made(self, name: str, customers: pd.DataFrame | None = None) -> "RunRecord":
         def make() -> "RunRecord":
             if customers is None:
                 return _call(self.run, self.kata.churn_pipeline)
             customers.to_csv(self.path, index=False)
-            if customers.empty:
-                self.path.unlink()
             return _call(self.run, self.kata.churn_pipeline, self.path)
 
         return self.once(name, make)
@@ -221,8 +223,8 @@ def _some_customers(seed: int) -> pd.DataFrame:
 
 
 def _lookalikes() -> pd.DataFrame:
-    """Des clients que leur affichage ne distingue pas de ceux de l'atelier : au milieu, d'autres sont partis."""
-    others, middle = _all_customers().copy(), slice(50, -50)
+    """Des clients que leur affichage ne distingue pas de ceux de l'atelier : plus loin, d'autres sont partis."""
+    others, middle = _all_customers().copy(), slice(50, 550)
     others.iloc[middle, others.columns.get_loc(churn.TARGET)] = others[churn.TARGET].iloc[middle].to_numpy()[::-1]
     return others
 

@@ -438,11 +438,12 @@ def test_prediction_depends_on_its_customer_alone(predictions):
 @pytest.mark.todo(5)
 def test_missing_file_or_model_stops_the_inference(predictions):
     """Sans clients, ou sans modèle à l'endroit donné, la prédiction échoue : elle ne se sert pas de ceux d'avant."""
-    for record, failing in zip(predictions.impossible(), ("load_customers", "predict"), strict=True):
+    causes = (("clients", "load_customers"), ("modèle", "predict"))
+    for record, (missing, failing) in zip(predictions.impossible(), causes, strict=True):
         states = {attempt.task: attempt.state for attempt in record.task_runs}
         assert (record.state.name, states.get(failing)) == ("Failed", "Failed"), explain(
-            expected=f"sans {'clients' if failing == 'load_customers' else 'modèle'}, {failing} « Failed »",
-            got=f"{record} ; {_said(states)}",
+            expected=f"sans {missing}, {failing} « Failed », puis le flow",
+            got=f"un flow {record} ; {_said(states)}",
         )
 
 
@@ -594,4 +595,4 @@ def _too_big(record) -> str:
 
 
 def _shortened(texts: list[str]) -> str:
-    return ", ".join(text[:80] for text in texts) or "aucun sous-flow"
+    return ", ".join(f"{text[:80]}…" if len(text) > 80 else text for text in texts) or "aucun sous-flow"
