@@ -11,7 +11,14 @@ from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 from _pytest.assertion import util
 
-__all__ = ["TerminalRepr", "TerminalWriter", "release_streams", "silence_short_summary", "without_diff"]
+__all__ = [
+    "TerminalRepr",
+    "TerminalWriter",
+    "release_streams",
+    "silence_short_summary",
+    "skip_tracebacks",
+    "without_diff",
+]
 
 
 @contextmanager
@@ -37,3 +44,11 @@ def silence_short_summary(config: pytest.Config) -> None:
     """Retire le résumé des échecs : il répéterait les verdicts."""
     if terminal := config.pluginmanager.getplugin("terminalreporter"):
         terminal.reportchars = ""
+
+
+def skip_tracebacks(config: pytest.Config) -> None:
+    """Ne garde d'une erreur que son message : un verdict remplacera la trace.
+
+    Pour montrer une ligne de trace, pytest relit tout le fichier où elle est : un cinquième du temps d'un test rouge.
+    """
+    config.option.tbstyle = "value"

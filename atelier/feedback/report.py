@@ -11,7 +11,7 @@ from atelier.exercise.kata import KATAS, KataSource, kata_folders
 from atelier.feedback.comparison import compare
 from atelier.feedback.course import Score, hints, render_progress
 from atelier.feedback.memory import Memory
-from atelier.feedback.pytest_internals import TerminalRepr, TerminalWriter, silence_short_summary
+from atelier.feedback.pytest_internals import TerminalRepr, TerminalWriter, silence_short_summary, skip_tracebacks
 from atelier.feedback.verdict import Outcome, Verdict, chain, judge
 from atelier.machine.errors import EnvironmentProblem
 from atelier.machine.paths import shown, typed
@@ -96,7 +96,7 @@ class Reporter:
                 seen[nodeid] = seen[made_by]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note les tests de chaque kata ; s'il n'y a qu'eux, retire le résumé de pytest : il les répéterait."""
+        """Note les tests de chaque kata ; s'il n'y a qu'eux, ni résumé ni trace : les verdicts en tiennent lieu."""
         for item in session.items:
             if source := item.stash.get(SOURCE, None):
                 self._sources[source] = None
@@ -104,6 +104,7 @@ class Reporter:
                     self._tests[source.folder] = _all_tests(item)
         if not self._full and all(SOURCE in item.stash for item in session.items):
             silence_short_summary(self._config)
+            skip_tracebacks(self._config)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self) -> Iterator[None]:

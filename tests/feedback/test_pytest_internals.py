@@ -27,6 +27,16 @@ def test_summary_is_silenced(pytestconfig: pytest.Config, monkeypatch: pytest.Mo
     assert "" == terminal.reportchars
 
 
+def test_tracebacks_are_skipped(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest ne montre alors d'une erreur que son message : aucun fichier n'est relu."""
+    monkeypatch.setattr(pytestconfig.option, "tbstyle", "auto")
+    pytest_internals.skip_tracebacks(pytestconfig)
+    with pytest.raises(ZeroDivisionError) as raised:
+        _ = 1 / 0
+
+    assert "division by zero" == str(raised.getrepr(style=pytestconfig.option.tbstyle)).strip()
+
+
 def test_streams_are_released(pytestconfig: pytest.Config, capfd: pytest.CaptureFixture[str]) -> None:
     """La capture se suspend, et reprend : un débogueur lit le clavier entre les deux."""
     manager = pytestconfig.pluginmanager.getplugin("capturemanager")
