@@ -15,7 +15,7 @@ import pytest
 from atelier.stack.install import make_importable
 from tests.helpers import katas
 from tests.helpers.isolated_katas import CODE, DAGSTER_CODE, DAGSTER_TEST, TEST, TRACKED_CODE, TRACKED_TEST
-from tests.helpers.katas import PytestRun, Workshop
+from tests.helpers.katas import WORKSHOP_FILES, PytestRun, Workshop
 
 PROFILES = """\
 active = "cloud"
@@ -130,7 +130,7 @@ def test_nothing_is_written_at_home(run: tuple[PytestRun, Workshop], person: Per
 def test_nothing_is_written_in_the_working_directory(run: tuple[PytestRun, Workshop]) -> None:
     """Ni `mlruns`, ni base, ni résultats à côté des katas."""
     _, workshop = run
-    known = {"atelier", "conftest.py", "pyproject.toml", "requirements.lock", "katas", "cache", ".env", "report.xml"}
+    known = {*WORKSHOP_FILES, "katas", "cache", ".env", "report.xml", "__pycache__"}
 
     assert set() == {path.name for path in workshop.root.iterdir()} - known
 
