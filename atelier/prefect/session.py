@@ -3,7 +3,7 @@
 import os
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,6 +43,7 @@ def connected(server: Server, storage: Path, client_retries: int = 5) -> Iterato
         settings.temporary_settings(changed),
         # Un thread que l'étudiant lance lui-même n'hérite de rien : il lirait les réglages du départ.
         patch.object(context, "GLOBAL_SETTINGS_CONTEXT", context.SettingsContext.get()),
+        _local_results() if server.private else nullcontext(),
     ):
         yield
 
@@ -71,3 +72,21 @@ def workshop_server() -> Iterator[None]:
     with connected(server, results()), own_deployments.noted():
         yield
     print(f"Vos runs : {browser_url(server.url)}/runs")
+
+
+@contextmanager
+def _local_results() -> Iterator[None]:
+    """Ne demande pas au serveur où garder les résultats : à chaque task, une connexion et une requête de moins.
+
+    Prefect le demande parce qu'un serveur partagé peut avoir un stockage commun ; celui de `pytest` n'en a pas.
+    """
+    import prefect.results
+
+    async def nowhere() -> None:
+        return None
+
+    with (
+        patch.object(prefect.results, "_read_server_default_result_storage_block_id", lambda: None),
+        patch.object(prefect.results, "_aread_server_default_result_storage_block_id", nowhere),
+    ):
+        yield
