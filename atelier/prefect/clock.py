@@ -6,11 +6,12 @@ attend. L'horloge part de l'heure réelle et n'avance que vers l'avant, pour que
 
 import asyncio
 import datetime
+import select
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -21,6 +22,9 @@ real_sleep = time.sleep
 # Quand SQLite est occupé, le client HTTP de Prefect attend deux secondes d'ordinaire. Ici : souvent, et peu de temps.
 CLIENT_RETRY_SECONDS = 0.05
 CLIENT_RETRIES = 60
+# Qui relit l'heure plus souvent, à la même ligne, attend qu'elle passe.
+READINGS = 1000
+HOURS = ("time", "monotonic", "perf_counter")
 # Des bibliothèques qui attendent quand le code de l'étudiant le leur demande : c'est lui qui attend.
 WAITING_FOR_STUDENT = ("discord_webhook.webhook", "urllib3.util.retry")
 
@@ -48,7 +52,7 @@ class SimulatedClock:
 
     @property
     def student_waits(self) -> list[float]:
-        """Les attentes écrites dans le fichier du kata, en secondes : `time.sleep`, `asyncio.sleep`, `Event.wait`."""
+        """Les attentes écrites dans le fichier du kata, en secondes : `time.sleep`, `Event.wait`, une boucle vide…"""
         return [wait.seconds for wait in self.waits if not wait.by_prefect]
 
     def advance(self, seconds: float) -> None:
@@ -97,6 +101,7 @@ def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]
         engine_sleep(seconds)
 
     with (
+        ExitStack() as stack,
         patch.object(prefect.types._datetime, "now", now),
         patch.object(prefect.states, "now", now),
         patch.object(prefect.task_engine, "time", _Replaced(time, sleep=engine_sleep)),
@@ -106,7 +111,11 @@ def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]
         patch.object(time, "sleep", _sleep_of(clock, is_student_code)),
         patch.object(asyncio, "sleep", _async_sleep_of(clock, is_student_code)),
         patch.object(threading.Event, "wait", _event_wait_of(clock, is_student_code)),
+        patch.object(threading.Thread, "join", _join_of(clock, is_student_code)),
+        patch.object(select, "select", _select_of(clock, is_student_code)),
     ):
+        for name in HOURS:
+            stack.enter_context(patch.object(time, name, _hour_of(name, clock, is_student_code)))
         yield clock
 
 
@@ -147,6 +156,50 @@ def _event_wait_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]
         return is_set
 
     return wait
+
+
+def _join_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[..., None]:
+    """Le `join` de tous ; attendre un `Timer`, c'est attendre le temps qu'on lui a donné."""
+    real = threading.Thread.join
+
+    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+        if isinstance(thread, threading.Timer) and is_student_code(sys._getframe(1).f_code.co_filename):
+            clock.sleep(thread.interval, by_prefect=False)
+        real(thread, timeout)
+
+    return join
+
+
+def _select_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[..., tuple]:
+    """Le `select` de tous ; sans rien à surveiller, c'est un `sleep`."""
+    real = select.select
+
+    def wait(*watched: Any) -> tuple:
+        if any(watched[:3]) or not watched[3:] or not is_student_code(sys._getframe(1).f_code.co_filename):
+            return real(*watched)
+        clock.sleep(watched[3], by_prefect=False)
+        return [], [], []
+
+    return wait
+
+
+def _hour_of(name: str, clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[[], float]:
+    """L'heure que lisent tous ; à force de la relire à la même ligne, le code d'étudiant attend."""
+    real: Callable[[], float] = getattr(time, name)
+    first: dict[tuple[str, int], float] = {}
+    readings: dict[tuple[str, int], int] = {}
+
+    def hour() -> float:
+        now, caller = real(), sys._getframe(1)
+        if is_student_code(caller.f_code.co_filename):
+            line = caller.f_code.co_filename, caller.f_lineno
+            readings[line] = readings.get(line, 0) + 1
+            if readings[line] == READINGS:
+                clock.sleep(round(now - first[line], 3), by_prefect=False)
+            first.setdefault(line, now)
+        return now
+
+    return hour
 
 
 class _Replaced:

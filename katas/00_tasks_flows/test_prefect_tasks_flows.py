@@ -1,6 +1,8 @@
 """Le pipeline s'exécute sur un vrai serveur Prefect ; les tests relisent ce que le serveur a enregistré."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,6 +47,11 @@ class History:
         self.usual()
         return self._made("first", _lookalikes())
 
+    def readers(self) -> set[str]:
+        """Qui a ouvert ce fichier pendant ce run."""
+        self.first()
+        return self.once("readers", set)
+
     def failures(self) -> dict[str, "RunRecord"]:
         """Au même endroit, des clients avec lesquels une étape échoue, puis l'autre."""
         self.first()
@@ -61,9 +68,38 @@ class History:
             if customers is None:
                 return _call(self.run, self.kata.churn_pipeline)
             customers.to_csv(self.path, index=False)
-            return _call(self.run, self.kata.churn_pipeline, self.path)
+            with _noting_readers(self.path, self.once("readers", set)):
+                return _call(self.run, self.kata.churn_pipeline, self.path)
 
         return self.once(name, make)
+
+
+class _Watch:
+    """Le fichier que l'on surveille, et qui l'a ouvert : la task en cours, ou le flow."""
+
+    path: str | None = None
+    readers: set[str]
+
+    def __call__(self, event: str, arguments: tuple) -> None:
+        """Python l'appelle à chaque ouverture d'un fichier, entre autres."""
+        if event == "open" and self.path and str(arguments[0]) == self.path:
+            from prefect.context import TaskRunContext
+
+            context = TaskRunContext.get()
+            self.readers.add(context.task.name if context else "churn_pipeline")
+
+
+_watch = _Watch()
+sys.addaudithook(_watch)  # jusqu'à la fin du processus : Python ne sait pas le retirer
+
+
+@contextmanager
+def _noting_readers(path: Path, readers: set[str]) -> Iterator[None]:
+    _watch.path, _watch.readers = str(path), readers
+    try:
+        yield
+    finally:
+        _watch.path = None
 
 
 @pytest.fixture
@@ -80,9 +116,9 @@ def customers_csv(tmp_path_factory) -> Path:
 def test_each_step_is_a_task(kata, run, tmp_path):
     """Chacune des trois étapes est une task : Prefect en connaît chaque exécution."""
     _some_customers(7).to_csv(tmp_path / "customers.csv", index=False)
-    customers = _call(run, kata.load_customers, tmp_path / "customers.csv")
-    model = _call(run, kata.train_model, customers.value)
-    metrics = _call(run, kata.evaluate_model, model.value, customers.value)
+    customers = _call(run, kata.load_customers, path=tmp_path / "customers.csv")
+    model = _call(run, kata.train_model, customers=customers.value)
+    metrics = _call(run, kata.evaluate_model, model=model.value, customers=customers.value)
 
     records = dict(zip(STEPS, (customers, model, metrics), strict=True))
     kinds = {step: "un flow" if record.flow_run_id else "une task" for step, record in records.items()}
@@ -90,6 +126,26 @@ def test_each_step_is_a_task(kata, run, tmp_path):
         expected=f"une task pour chaque étape : {', '.join(STEPS)}",
         got=", ".join(f"{step} est {kind}" for step, kind in kinds.items()),
     )
+
+
+@pytest.mark.todo(1)
+def test_each_step_lets_its_errors_through(kata, run, tmp_path):
+    """Une étape échoue dès qu'une erreur l'arrête, quelle que soit cette erreur."""
+    customers = _some_customers(8)
+    broken = [
+        ("load_customers", {"path": tmp_path}, "un dossier à lire"),
+        ("load_customers", {"path": None}, "rien à lire"),
+        ("train_model", {"customers": None}, "aucun tableau de clients"),
+        ("evaluate_model", {"model": None, "customers": customers}, "aucun modèle"),
+        ("evaluate_model", {"model": _trained(customers), "customers": None}, "aucun tableau de clients"),
+    ]
+    for step, arguments, given in broken:
+        record = _call(run, getattr(kata, step), **arguments)
+
+        assert record.state.name == "Failed", explain(
+            expected=f"{step} « Failed » : on lui a donné {given}",
+            got=f"{step} « {record.state.name} », qui rend {_shown(record.value)}",
+        )
 
 
 @pytest.mark.todo(2)
@@ -105,13 +161,12 @@ def test_pipeline_is_a_flow(history):
 @pytest.mark.todo(3)
 def test_pipeline_calls_each_step_once(history):
     """Le flow aboutit, et chaque étape y figure une fois."""
-    record = history.first()
-
-    steps = [attempt.task for attempt in record.task_runs if attempt.task in STEPS]
-    assert (record.state.name, steps) == ("Completed", STEPS), explain(
-        expected=f"un flow « Completed » ; task runs : {', '.join(STEPS)}",
-        got=f"un flow {record} ; task runs : {', '.join(steps) or 'aucun'}{_left_plain(history.kata)}",
-    )
+    for where, record in (("sans argument", history.usual()), ("sur un autre fichier", history.first())):
+        steps = [attempt.task for attempt in record.task_runs if attempt.task in STEPS]
+        assert (record.state.name, steps) == ("Completed", STEPS), explain(
+            expected=f"{where}, un flow « Completed » ; task runs : {', '.join(STEPS)}",
+            got=f"un flow {record} ; task runs : {', '.join(steps) or 'aucun'}{_left_plain(history.kata)}",
+        )
 
 
 @pytest.mark.todo(3)
@@ -171,8 +226,11 @@ def test_second_run_starts_from_scratch(history):
 
 @pytest.mark.todo(3)
 def test_step_uses_only_what_it_receives(history, run):
-    """Une étape ne se sert que de ce qu'on lui donne : ni variable globale, ni fichier relu."""
-    history.first()
+    """Une étape ne se sert que de ce qu'on lui donne, et le laisse tel quel : ni variable globale, ni fichier relu."""
+    readers = history.readers() & {*STEPS[1:], "churn_pipeline"}
+    assert not readers, explain(
+        expected="load_customers lit le fichier, et personne d'autre", got=f"lu aussi par {', '.join(sorted(readers))}"
+    )
     kata, customers, others = history.kata, _some_customers(9), _some_customers(10)
     model = _trained(customers)
 
@@ -186,6 +244,11 @@ def test_step_uses_only_what_it_receives(history, run):
     assert metrics == pytest.approx(expected), explain(
         expected=f"après un run, train_model apprend des clients qu'on lui donne : {_shown(expected)}",
         got=f"{_shown(metrics)} : il a appris d'autres clients{_ending(record)}",
+    )
+    given = {"train_model": (customers, _some_customers(9)), "evaluate_model": (others, _some_customers(10))}
+    changed = [step for step, (now, before) in given.items() if not now.equals(before)]
+    assert not changed, explain(
+        expected="les clients donnés à une étape, les mêmes après elle", got=f"changés par {', '.join(changed)}"
     )
 
 
@@ -248,15 +311,16 @@ def _measured(model: object, customers: pd.DataFrame) -> dict[str, float]:
     return churn.evaluate_model(model, churn.split_customers(customers)[1])
 
 
-def _call(run: Callable, step: Callable, *arguments: object) -> object:
+def _call(run: Callable, step: Callable, *arguments: object, **named: object) -> object:
     from prefect.exceptions import ParameterBindError
 
     try:
-        return run(step, *arguments)
+        return run(step, *arguments, **named)
     except ParameterBindError as error:
+        given = f"les paramètres {', '.join(named)}" if named else f"{len(arguments)} argument(s)"
         raise StudentMistake(
             expected=f"« {step.__name__} » garde les paramètres que le fichier lui donnait",
-            got=f"un appel avec {len(arguments)} argument(s) est refusé : {error}",
+            got=f"un appel avec {given} est refusé : {error}",
         ) from error
 
 

@@ -82,15 +82,9 @@ def csv(customers, tmp_path) -> Path:
 
 
 @pytest.fixture
-def new_csv(customers, tmp_path) -> Path:
-    """Les mêmes clients, dont on ne sait pas encore s'ils partiront."""
-    return _written(customers.drop(columns=churn.TARGET), tmp_path / "new.csv")
-
-
-@pytest.fixture
 def model(tmp_path) -> Path:
-    """L'endroit où ranger le modèle ; rien n'y est encore."""
-    return tmp_path / "model.joblib"
+    """L'endroit où ranger le modèle, sous le nom qu'on veut ; rien n'y est encore."""
+    return tmp_path / "churn.model"
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +100,8 @@ def trainings(kata, run, csv, model, many_customers, once) -> "Trainings":
 
 
 @pytest.fixture
-def predictions(kata, run, new_csv, customers, models, trainings, once) -> "Predictions":
-    return Predictions(kata, run, new_csv, customers, models, trainings, once)
+def predictions(run, customers, models, trainings, once) -> "Predictions":
+    return Predictions(run, customers, models, trainings, once)
 
 
 @dataclass(frozen=True)
@@ -162,23 +156,20 @@ class Prediction:
 class Predictions:
     """Après des entraînements, et au même endroit, des prédictions, chacune faite quand un test en a besoin."""
 
-    kata: ModuleType
     run: Callable
-    csv: Path
     customers: pd.DataFrame
     models: list
     trainings: Trainings
     once: Callable
 
     def everyone(self) -> Prediction:
-        """Tous les clients."""
+        """Tous les clients, dont on ne sait pas encore s'ils partiront."""
 
         def first() -> Prediction:
-            kata, csv = self.kata, self.csv
+            made = self.trainings
             with suppress(AssertionError, NotImplementedError):  # l'entraînement n'est pas prêt : on s'en passe
                 made = self.trainings.default()
-                kata, csv = made.kata, made.csv
-            return self._made(kata, csv, csv.with_name("trained.joblib"), self.customers, self.models[0])
+            return self._made(made.kata, made.csv, made.model, self.customers, self.models[0])
 
         return self.once("everyone", first)
 
@@ -195,7 +186,7 @@ class Predictions:
         before = self.alone()
         missing = [
             (before.csv.with_name("nobody.csv"), before.model),
-            (before.csv, before.csv.with_name("nothing.joblib")),
+            (before.csv, before.model.with_name("nothing.model")),
         ]
         return self.once("impossible", lambda: [self.run(before.kata.inference, *paths) for paths in missing])
 

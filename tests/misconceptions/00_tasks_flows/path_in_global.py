@@ -1,5 +1,5 @@
 # tué par : test_step_uses_only_what_it_receives
-# message : un autre modèle, ou d'autres clients
+# message : lu aussi par evaluate_model
 """La mesure relit le fichier, dont le chemin est resté dans une globale."""
 
 from pathlib import Path

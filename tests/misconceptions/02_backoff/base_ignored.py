@@ -1,5 +1,5 @@
 # tué par : test_delays_double_up_to_the_cap
-# message : base=3, cap=25.5
+# message : base=0, cap=60
 """Le plafond est un argument, mais le départ est écrit en dur."""
 
 import pandas as pd

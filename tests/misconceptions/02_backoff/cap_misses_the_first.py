@@ -1,5 +1,5 @@
 # tué par : test_delays_double_up_to_the_cap
-# message : base=60, cap=10
+# message : base=10, cap=0
 """Le plafond n'est vérifié qu'après le premier doublement."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
 # tué par : test_delays_double_up_to_the_cap
-# message : obtenu : [10, 20, 40, 60, 60,
+# message : la fonction retient les appels d'avant
 """Une liste par défaut, que chaque appel allonge."""
 
 import pandas as pd

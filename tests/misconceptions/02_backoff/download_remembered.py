@@ -1,5 +1,5 @@
 # tué par : test_prefect_does_the_waiting
-# message : le fichier est téléchargé à nouveau
+# message : attentes de Prefect : [] s
 """Un fichier téléchargé une fois est resservi à tous les runs suivants."""
 
 import pandas as pd

@@ -1,5 +1,5 @@
 # tué par : test_delays_double_up_to_the_cap
-# message : base=60, cap=10
+# message : base=10, cap=0
 """La première attente échappe au plafond."""
 
 import pandas as pd

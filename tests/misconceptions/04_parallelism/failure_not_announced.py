@@ -1,5 +1,5 @@
 # tué par : test_failure_is_reported_and_stops_nobody
-# message : échecs : [-3.0, -2.0, -1.0]
+# message : échecs : [-4.0, -3.0, -2.0, -1.0]
 """L'échec est rangé, mais pas annoncé."""
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # tué par : test_nobody_left_is_an_error_that_says_why
-# message : une erreur qui cite les raisons
+# message : raisons ; manquent
 """Le texte de l'erreur est coupé : il manque des raisons."""
 
 from dataclasses import dataclass

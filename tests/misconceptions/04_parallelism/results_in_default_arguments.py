@@ -1,5 +1,5 @@
 # tué par : test_second_gathering_starts_from_nothing
-# message : la seconde fois, un seul candidat
+# message : la seconde fois, deux candidats
 """Les dictionnaires sont des arguments par défaut, gardés d'un appel à l'autre."""
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # tué par : test_second_gathering_starts_from_nothing
-# message : la seconde fois, un seul candidat
+# message : la seconde fois, deux candidats
 """Les dictionnaires sont ceux du module : le run d'avant y est encore."""
 
 from dataclasses import dataclass

@@ -1,0 +1,38 @@
+# tué par : test_each_step_is_a_task
+# message : un appel avec les paramètres path est refusé
+"""Le paramètre d'une étape a changé de nom."""
+
+from pathlib import Path
+
+import pandas as pd
+from prefect import flow, task
+
+from atelier import churn
+
+
+@task
+def load_customers(file: Path) -> pd.DataFrame:
+    """Lit les clients."""
+    return churn.load_customers(file)
+
+
+@task
+def train_model(customers: pd.DataFrame):
+    """Entraîne le modèle sur les trois quarts des clients."""
+    train, _ = churn.split_customers(customers)
+    return churn.train_model(train)
+
+
+@task
+def evaluate_model(model, customers: pd.DataFrame) -> dict[str, float]:
+    """Mesure le modèle sur le quart qu'il n'a jamais vu."""
+    _, test = churn.split_customers(customers)
+    return churn.evaluate_model(model, test)
+
+
+@flow
+def churn_pipeline(path: Path = churn.DATA) -> dict[str, float]:
+    """Lit, entraîne, mesure ; rend les mesures."""
+    customers = load_customers(path)
+    model = train_model(customers)
+    return evaluate_model(model, customers)

@@ -1,0 +1,33 @@
+# tué par : test_delays_double_up_to_the_cap
+# message : backoff_delays(70
+"""Des entiers de taille fixe débordent au bout de soixante retries."""
+
+import numpy as np
+import pandas as pd
+import requests
+from prefect import flow, task
+
+from atelier import churn
+
+
+def backoff_delays(retries: int, base: float = 10, cap: float = 60) -> list[float]:
+    """Les attentes, en secondes, à placer avant chaque retry."""
+    return np.minimum(base * 2 ** np.arange(retries), cap).tolist()
+
+
+@task(
+    retries=5,  # après n'importe quelle erreur : les trier, c'était le kata 01
+    retry_delay_seconds=backoff_delays,
+    retry_jitter_factor=0.5,
+)
+def load_customers(url: str) -> pd.DataFrame:
+    """Télécharge les clients."""
+    response = requests.get(url, timeout=5)
+    response.raise_for_status()
+    return churn.parse_customers(response.text, source=url)
+
+
+@flow
+def nightly_load(url: str) -> int:
+    """Télécharge les clients et les compte."""
+    return len(load_customers(url))
