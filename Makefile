@@ -14,6 +14,8 @@ PATIENT := -o timeout=900 -o faulthandler_timeout=930
 PARALLEL := -p xdist -n 3
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
+# Un environnement qui l'interdit ferait recompiler l'atelier à chaque pytest que lancent ses tests.
+export PYTHONDONTWRITEBYTECODE :=
 # Ce que l'on ajoute à une commande n'est pas pour les `make` que lancent ses tests.
 MAKEOVERRIDES :=
 unexport ARGS

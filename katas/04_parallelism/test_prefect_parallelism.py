@@ -28,8 +28,7 @@ from atelier.props.rendezvous import PATIENCE_SECONDS, Rendezvous, watching_wait
 CANDIDATES = [1.0, 0.01, 100.0, -1.0]
 # La seconde fois, d'autres candidats, et le même échec ; le meilleur est 0.003.
 OTHERS = [30.0, 0.003, 0.0, -1.0]
-# Que des échecs, et plus de candidats que l'on n'en lance d'habitude.
-REFUSED = [-float(rank) for rank in range(11)]
+REFUSED = [-1.0, 0.0]
 SLOW, FAST, BROKEN = 0.1, 10.0, -1.0
 # Une AUC nulle en est une ; l'autre ne s'écrit pas en deux décimales.
 RACE = {SLOW: 0.0, FAST: 0.8123456789}

@@ -7,17 +7,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dagster as dg
-import mlflow
 import pytest
 
 from atelier import churn
 from atelier.dagster.errors import told
-from atelier.dagster.probe import Probe
 from atelier.mlflow.store import connected, new_store
 from atelier.sandbox.mistakes import StudentMistake
 from tests.helpers.katas import ROOT
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from atelier.dagster.probe import Probe
 
 FOLDER = "08_assets"
 MODULE = "dagster_assets.py"
@@ -97,13 +100,18 @@ MISTAKES = {
 
 
 @pytest.fixture
-def probe(tmp_path: Path) -> Iterator[Probe]:
+def probe(tmp_path: Path) -> "Iterator[Probe]":
+    # Ici seulement : chaque processus de pytest-xdist lit ce fichier, un seul en joue les tests.
+    import dagster as dg
+
+    from atelier.dagster.probe import Probe
+
     with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as instance:
         yield Probe(instance, tmp_path / "storage")
 
 
 @pytest.mark.parametrize(("code", "explanation"), MISTAKES.items(), ids=MISTAKES.values())
-def test_mistake_is_told_in_french(code: str, explanation: str, probe: Probe) -> None:
+def test_mistake_is_told_in_french(code: str, explanation: str, probe: "Probe") -> None:
     """Une erreur que l'on fait en apprenant Dagster, et qu'il dit en anglais ou pas du tout, se dit en français."""
     try:
         text = str(probe.materialize(_defs(code)))
@@ -121,7 +129,7 @@ def test_unknown_error_keeps_its_own_words() -> None:
     assert "KeyError" == told(KeyError())
 
 
-def test_mistake_points_at_its_function(probe: Probe) -> None:
+def test_mistake_points_at_its_function(probe: "Probe") -> None:
     """Un argument qui n'est le nom d'aucun asset se cherche dans la fonction qui le demande."""
     with pytest.raises(StudentMistake) as caught:
         probe.lineage(_defs(_graph(b="aa", value="1")))
@@ -129,7 +137,7 @@ def test_mistake_points_at_its_function(probe: Probe) -> None:
     assert ("student.py", 5) == (caught.value.path, caught.value.line)
 
 
-def test_record_tells_the_run(probe: Probe) -> None:
+def test_record_tells_the_run(probe: "Probe") -> None:
     """Calculé, réussi, puis, d'un run à l'autre, relu."""
     defs = _defs(_graph())
 
@@ -141,7 +149,7 @@ def test_record_tells_the_run(probe: Probe) -> None:
     assert "  a         relu\n  b         calculé" == "\n".join(second.table().splitlines()[:2])
 
 
-def test_record_tells_what_is_blocked(probe: Probe) -> None:
+def test_record_tells_what_is_blocked(probe: "Probe") -> None:
     """Un check raté bloque sans être une erreur ; une exception en est une, et bloque aussi."""
     failed = probe.materialize(_defs(_graph(value="3")))
     broken = probe.materialize(_defs(_graph(value="1 / 0")))
@@ -151,7 +159,7 @@ def test_record_tells_what_is_blocked(probe: Probe) -> None:
     assert isinstance(broken.error, ZeroDivisionError)
 
 
-def test_refused_launch_computes_nothing(probe: Probe) -> None:
+def test_refused_launch_computes_nothing(probe: "Probe") -> None:
     """Une configuration que Dagster refuse n'est pas une exception : c'est un run qui n'a pas eu lieu."""
     record = probe.materialize(_defs(_config()), config={"a": {"C": "beaucoup"}})
 
@@ -160,7 +168,7 @@ def test_refused_launch_computes_nothing(probe: Probe) -> None:
 
 
 @pytest.mark.parametrize("root", ["katas", "solutions"])
-def test_interface_loads_the_kata(root: str, probe: Probe) -> None:
+def test_interface_loads_the_kata(root: str, probe: "Probe") -> None:
     """Dagster charge le fichier de départ comme la solution : l'interface n'est jamais rouge au départ."""
     defs = runpy.run_path(str(ROOT / root / FOLDER / MODULE))["defs"]
 
@@ -186,8 +194,10 @@ def test_stub_as_a_script_says_what_is_missing(tmp_path: Path) -> None:
     assert re.search(r"training_customers +en échec \(l'asset lui-même, .* un argument manque\)", finished.stdout)
 
 
-def test_readme_compares_two_pipelines_that_exist(probe: Probe) -> None:
+def test_readme_compares_two_pipelines_that_exist(probe: "Probe") -> None:
     """Les deux pipelines que compare le README se chargent ; celui de Dagster produit un modèle."""
+    import dagster as dg
+
     prefect, dagster = _blocks()[:2]
     names: dict[str, object] = {}
     exec(compile(prefect, "readme.py", "exec", dont_inherit=True), {})
@@ -198,8 +208,10 @@ def test_readme_compares_two_pipelines_that_exist(probe: Probe) -> None:
     assert "customers calculé ; model calculé" == str(record)
 
 
-def test_readme_tracks_the_model_in_mlflow(probe: Probe, tmp_path: Path) -> None:
+def test_readme_tracks_the_model_in_mlflow(probe: "Probe", tmp_path: Path) -> None:
     """Le code donné pour MLflow note le modèle gardé par Dagster ; de chaque run, on retrouve l'autre."""
+    import mlflow
+
     training, holdout = churn.split_customers(churn.load_customers().head(400))
     model = churn.train_model(training, C=0.5)
     probe.store(model=model, holdout_customers=holdout)
@@ -217,7 +229,9 @@ def test_readme_tracks_the_model_in_mlflow(probe: Probe, tmp_path: Path) -> None
     assert run.data.tags["dagster.run_id"]
 
 
-def _defs(code: str) -> dg.Definitions:
+def _defs(code: str) -> "dg.Definitions":
+    import dagster as dg
+
     names: dict[str, object] = {"dg": dg}
     exec(compile(code, "student.py", "exec", dont_inherit=True), names)
     return names["defs"]

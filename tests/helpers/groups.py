@@ -1,4 +1,4 @@
-"""Quels tests vont ensemble dans un processus de pytest-xdist : ceux qui se partagent un travail, et eux seuls.
+"""Quels tests vont ensemble dans un processus de pytest-xdist : ceux qui se partagent un travail.
 
 `--dist loadgroup` le ferait, mais il écrit le groupe dans un attribut que pytest 9.2 ne lit plus.
 """
@@ -24,13 +24,23 @@ LONGEST = (
     "00_tasks_flows",
     "tests/sandbox/test_hostile_files.py",
     "07_notifications",
+    "06_schedules",
+    "08_assets",
+    "tests/harness/test_machines.py",
+    "tests/harness/test_command.py",
+    "tests/harness/test_isolation.py",
+    "tests/feedback/test_progress.py",
+    "tests/harness/test_warm.py",
     "tests/notebook/test_checks.py",
+    "tests/pages/test_doc_commands.py",
+    "tests/dagster/test_probe.py",
+    "tests/harness/test_outages.py",
 )
 KATA = re.compile(r"\[(\d\d_[a-z_]+)")
 
 
 def group(test: str) -> str:
-    """Le groupe de ce test, nommé `fichier::test[cas]` : lui seul, s'il ne partage rien."""
+    """Le groupe de ce test, nommé `fichier::test[cas]` : son fichier, dont les imports et les fixtures servent à tous."""
     file = test.partition("::")[0]
     if file.startswith("tests/embedded/"):
         return "embedded"
@@ -38,7 +48,7 @@ def group(test: str) -> str:
     if "import kata_runs" in text or "kata_runs import" in text:  # tous les essais d'un kata, chacun joué une fois
         kata = KATA.search(test)
         return kata[1] if kata else test
-    return file if 'scope="module"' in text else test
+    return file
 
 
 def rank(test: str) -> int:

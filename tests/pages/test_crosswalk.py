@@ -14,6 +14,8 @@ from atelier import churn
 from tests.helpers.airflow import Airflow, executable, installed_airflow
 from tests.helpers.katas import ROOT
 
+# Chaque outil exécute tous ses blocs : ses imports seuls durent des secondes.
+pytestmark = pytest.mark.slow
 PATTERNS = range(1, 9)
 RATE = pytest.approx(float(churn.load_customers()["churned"].mean()))
 # Ce que rend chaque pipeline ; à la fin, ce qu'a noté la fonction prévenue de l'échec.
@@ -142,21 +144,18 @@ def test_dagster_executor_materializes_everything(dagster_folder: Path, tmp_path
     assert (0, {"1", "10", "100"}, True) == (run.returncode, done, "multiprocess executor" in run.stdout), run.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", AIRFLOW)
 def test_airflow_block_does_what_the_page_says(number: int, airflow_results: dict[int, object]) -> None:
     """Le DAG du bloc réussit, et sa dernière task rend la valeur attendue."""
     assert ["success", AIRFLOW[number]] == airflow_results[number]
 
 
-@pytest.mark.slow
 def test_airflow_cache_skips_what_is_there(airflow: Airflow, airflow_results: dict[int, object]) -> None:
     """Le bloc 4 écrit son fichier ; relancé, il saute le calcul."""
     assert "9" == Path(airflow.home, "churn", "features.txt").read_text(encoding="utf-8")
     assert "skipped" in airflow("dags", "test", "cache")
 
 
-@pytest.mark.slow
 def test_airflow_callback_tells_the_failure(airflow: Airflow, airflow_results: dict[int, object]) -> None:
     """Le bloc 8 échoue, et la fonction est appelée avec le nom de la task."""
     assert "failed" == airflow_results[8][0]

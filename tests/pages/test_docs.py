@@ -11,6 +11,8 @@ import pytest
 
 from tests.helpers.katas import ROOT
 
+# Chaque page est un programme : ses imports seuls durent des secondes.
+pytestmark = pytest.mark.slow
 DEPLOYMENTS = ROOT / "docs" / "deployments.md"
 PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name != "crosswalk.md"]
 # Tous les blocs d'une page à la suite, dans un même programme : un bloc peut se servir du précédent.

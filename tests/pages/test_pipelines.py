@@ -37,6 +37,7 @@ with tempfile.TemporaryDirectory() as home, dg.DagsterInstance.ephemeral(tempdir
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [PREFECT, DAGSTER], ids=["prefect", "dagster"])
 def test_pipeline_predicts_like_the_workshop(program: str, own_server: Mapping[str, str], tmp_path: Path) -> None:
     """Exécuté pour de vrai, le pipeline du document rend les prédictions d'`atelier.churn`."""
