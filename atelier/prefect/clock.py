@@ -4,29 +4,22 @@ Prefect s'exécute en vrai contre un vrai serveur ; seuls changent l'heure qu'il
 attend. L'horloge part de l'heure réelle et n'avance que vers l'avant, pour que le serveur l'accepte.
 """
 
-import asyncio
 import datetime
-import select
-import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+from atelier.prefect.student_waits import noted_waits
 from atelier.sandbox.mistakes import StudentMistake
 
 real_sleep = time.sleep
 # Quand SQLite est occupé, le client HTTP de Prefect attend deux secondes d'ordinaire. Ici : souvent, et peu de temps.
 CLIENT_RETRY_SECONDS = 0.05
 CLIENT_RETRIES = 60
-# Qui relit l'heure plus souvent, à la même ligne, attend qu'elle passe.
-READINGS = 1000
-HOURS = ("time", "monotonic", "perf_counter")
-# Des bibliothèques qui attendent quand le code de l'étudiant le leur demande : c'est lui qui attend.
-WAITING_FOR_STUDENT = ("discord_webhook.webhook", "urllib3.util.retry")
 
 
 @dataclass(frozen=True)
@@ -67,6 +60,10 @@ class SimulatedClock:
             self.waits.append(Wait(seconds, by_prefect))
             self._ahead += seconds
 
+    def student_sleep(self, seconds: float) -> None:
+        """De même, pour une attente du fichier du kata."""
+        self.sleep(seconds, by_prefect=False)
+
     def ahead(self) -> datetime.timedelta:
         """L'avance de l'horloge sur l'heure réelle."""
         return datetime.timedelta(seconds=self._ahead)
@@ -101,105 +98,15 @@ def simulated_time(clock: SimulatedClock, is_student_code: Callable[[str], bool]
         engine_sleep(seconds)
 
     with (
-        ExitStack() as stack,
         patch.object(prefect.types._datetime, "now", now),
         patch.object(prefect.states, "now", now),
         patch.object(prefect.task_engine, "time", _Replaced(time, sleep=engine_sleep)),
         patch.object(prefect.task_engine, "anyio", _Replaced(prefect.task_engine.anyio, sleep=engine_sleep_async)),
         patch.object(prefect.utilities.engine, "time", _Replaced(time, sleep=_refuse_flow_wait)),
         patch.object(prefect.client.base, "time", _Replaced(time, sleep=_client_sleep)),
-        patch.object(time, "sleep", _sleep_of(clock, is_student_code)),
-        patch.object(asyncio, "sleep", _async_sleep_of(clock, is_student_code)),
-        patch.object(threading.Event, "wait", _event_wait_of(clock, is_student_code)),
-        patch.object(threading.Thread, "join", _join_of(clock, is_student_code)),
-        patch.object(select, "select", _select_of(clock, is_student_code)),
+        noted_waits(clock.student_sleep, is_student_code),
     ):
-        for name in HOURS:
-            stack.enter_context(patch.object(time, name, _hour_of(name, clock, is_student_code)))
         yield clock
-
-
-def _sleep_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[[float], None]:
-    """Le `time.sleep` de tous : simulé pour l'étudiant et pour ce qui attend à sa demande, réel pour les autres."""
-
-    def sleep(seconds: float) -> None:
-        caller = sys._getframe(1)
-        by_student = is_student_code(caller.f_code.co_filename)
-        if by_student or caller.f_globals.get("__name__") in WAITING_FOR_STUDENT:
-            clock.sleep(seconds, by_prefect=False)
-        else:
-            real_sleep(seconds)
-
-    return sleep
-
-
-def _async_sleep_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[..., Awaitable[Any]]:
-    real = asyncio.sleep
-
-    def sleep(delay: float, result: Any = None) -> Awaitable[Any]:
-        if not is_student_code(sys._getframe(1).f_code.co_filename):
-            return real(delay, result)
-        clock.sleep(delay, by_prefect=False)
-        return real(0, result)
-
-    return sleep
-
-
-def _event_wait_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[..., bool]:
-    """Le `wait` de tous, qui attend vraiment : un autre thread peut répondre. Si aucun ne répond, c'est un `sleep`."""
-    real = threading.Event.wait
-
-    def wait(event: threading.Event, timeout: float | None = None) -> bool:
-        is_set = real(event, timeout)
-        if timeout and not is_set and is_student_code(sys._getframe(1).f_code.co_filename):
-            clock.sleep(timeout, by_prefect=False)
-        return is_set
-
-    return wait
-
-
-def _join_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[..., None]:
-    """Le `join` de tous ; attendre un `Timer`, c'est attendre le temps qu'on lui a donné."""
-    real = threading.Thread.join
-
-    def join(thread: threading.Thread, timeout: float | None = None) -> None:
-        if isinstance(thread, threading.Timer) and is_student_code(sys._getframe(1).f_code.co_filename):
-            clock.sleep(thread.interval, by_prefect=False)
-        real(thread, timeout)
-
-    return join
-
-
-def _select_of(clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[..., tuple]:
-    """Le `select` de tous ; sans rien à surveiller, c'est un `sleep`."""
-    real = select.select
-
-    def wait(*watched: Any) -> tuple:
-        if any(watched[:3]) or not watched[3:] or not is_student_code(sys._getframe(1).f_code.co_filename):
-            return real(*watched)
-        clock.sleep(watched[3], by_prefect=False)
-        return [], [], []
-
-    return wait
-
-
-def _hour_of(name: str, clock: SimulatedClock, is_student_code: Callable[[str], bool]) -> Callable[[], float]:
-    """L'heure que lisent tous ; à force de la relire à la même ligne, le code d'étudiant attend."""
-    real: Callable[[], float] = getattr(time, name)
-    first: dict[tuple[str, int], float] = {}
-    readings: dict[tuple[str, int], int] = {}
-
-    def hour() -> float:
-        now, caller = real(), sys._getframe(1)
-        if is_student_code(caller.f_code.co_filename):
-            line = caller.f_code.co_filename, caller.f_lineno
-            readings[line] = readings.get(line, 0) + 1
-            if readings[line] == READINGS:
-                clock.sleep(round(now - first[line], 3), by_prefect=False)
-            first.setdefault(line, now)
-        return now
-
-    return hour
 
 
 class _Replaced:

@@ -40,7 +40,7 @@ KATA = re.compile(r"\[(\d\d_[a-z_]+)")
 
 
 def group(test: str) -> str:
-    """Le groupe de ce test, nommé `fichier::test[cas]` : son fichier, dont les imports et les fixtures servent à tous."""
+    """Le groupe de ce test, nommé `fichier::test[cas]` : son fichier, imports et fixtures compris."""
     file = test.partition("::")[0]
     if file.startswith("tests/embedded/"):
         return "embedded"
