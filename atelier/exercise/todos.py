@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from atelier.exercise.marks import make_stub, solution_lines, todo_sites
 from atelier.exercise.reading import UNPARSABLE, definition_line, line_after_todo, parse, todo_line, todo_lines
 
 Node = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+# Une solution ne change pas d'un test à l'autre : la relire prendrait un vingtième du temps d'un test rouge.
+_stub_of = lru_cache(maxsize=16)(make_stub)
+_sites_of = lru_cache(maxsize=16)(todo_sites)
 
 
 def locate_todo(solution_source: str, student_source: str, number: int) -> int | None:
@@ -16,7 +20,7 @@ def locate_todo(solution_source: str, student_source: str, number: int) -> int |
     line = todo_line(student_source, number)
     if line is not None:
         return line
-    site = todo_sites(solution_source).get(number)
+    site = _sites_of(solution_source).get(number)
     if site is None or site.function is None:
         return None
     return definition_line(student_source, site.function)
@@ -52,7 +56,7 @@ def is_todo_left(solution_source: str, student_source: str, number: int) -> bool
     `with_options`. On compare donc ce qui le contient, un décorateur ou le corps d'une fonction, à ce que donne le
     stub ; entre deux TODO du même décorateur, les arguments que demande la solution les départagent.
     """
-    stub_source = make_stub(solution_source)
+    stub_source = _stub_of(solution_source)
     line = line_after_todo(stub_source, number)
     if line is None or line != line_after_todo(student_source, number):
         return False

@@ -92,6 +92,7 @@ def test_solved_module_is_the_solution(folder: str, clone: Path) -> None:
     assert make_solution(solution, name).strip() == _git(clone, "show", f"solutions:katas/{name}")
 
 
+@pytest.mark.slow
 def test_solved_kata_is_green_without_an_option(clone: Path, own_server: Mapping[str, str], tmp_path: Path) -> None:
     """Sur la branche, `pytest katas/NN` est vert tout seul."""
     _git(clone, "worktree", "add", "--quiet", str(tmp_path / "solved"), "solutions")

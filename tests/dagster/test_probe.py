@@ -175,6 +175,7 @@ def test_interface_loads_the_kata(root: str, probe: "Probe") -> None:
     assert {"customers", "training_customers", "holdout_customers", "model", "predictions"} == set(probe.lineage(defs))
 
 
+@pytest.mark.slow
 def test_kata_runs_as_a_script(tmp_path: Path) -> None:
     """`python solutions/08_assets/…` raconte ses deux runs, et n'écrit rien chez l'utilisateur."""
     finished = _script("solutions", tmp_path)

@@ -122,6 +122,7 @@ def test_quitting_pdb_ends_the_run(in_kata: Terminal) -> None:
     assert (2, True, False) == (code, "Quitting debugger" in end, "à corriger" in end), end
 
 
+@pytest.mark.slow
 def test_debugger_of_the_editor_waits_too(toy: Toy) -> None:
     """De même sur un point d'arrêt de l'éditeur ; ni le délai ni le dernier recours ne tuent pytest."""
     toy.write(kata.DONE)

@@ -15,6 +15,7 @@ from tests.helpers import toy as kata
 from tests.helpers.toy import Toy, toy
 
 __all__ = ["toy"]
+pytestmark = pytest.mark.slow
 SCRIPT = """\
 import sys
 

@@ -135,6 +135,7 @@ def test_nothing_is_written_in_the_working_directory(run: tuple[PytestRun, Works
     assert set() == {path.name for path in workshop.root.iterdir()} - known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_kata_runs_as_a_script(folder: str, person: Person, own_server: Mapping[str, str], tmp_path: Path) -> None:
     """`python katas/…` montre ses runs sur le serveur de l'atelier, sans rien écrire chez la personne."""

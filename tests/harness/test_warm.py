@@ -40,6 +40,7 @@ def impl(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
+@pytest.mark.slow
 def test_output_is_that_of_an_ordinary_run() -> None:
     """Préchauffé ou non : les mêmes messages, le même code."""
     warmed = katas.pytest_katas(f"katas/{FOLDER}")
@@ -114,6 +115,7 @@ def test_two_processes_never_share_their_randomness(impl: Callable[[str], Path])
     assert len(seen) == 2
 
 
+@pytest.mark.slow
 def test_stop_ends_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`make down` arrête le processus préchauffé, et le dit.
 

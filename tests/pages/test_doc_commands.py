@@ -25,6 +25,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return doc_commands.solved_copy(tmp_path_factory.mktemp("copy") / "atelier")
 
 
+@pytest.mark.slow
 def test_commands_of_the_pages_exist(copy: Path) -> None:
     """Chaque cible, option, module, fichier, marqueur qu'une page nomme existe ; aucune commande n'est ignorée."""
     found = [command for name, page in PAGES.items() for command in doc_commands.commands(name, page)]

@@ -4,8 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.katas import ROOT
 
+# Chaque test importe tout le serveur.
+pytestmark = pytest.mark.slow
 # Un cycle ne disparaît que par le ramasse-miettes : il dit dans quel thread. Le même sort, sur un serveur chargé,
 # attend l'exception d'une requête refusée et son curseur.
 PROBE = """\
