@@ -26,7 +26,7 @@ LEAVING = {"train_model": 0, "evaluate_model": 2}
 
 @dataclass(frozen=True)
 class History:
-    """Cinq runs de suite du même module, chacun fait quand un test en a besoin, et après celui d'avant."""
+    """Six runs de suite du même module, chacun fait quand un test en a besoin, et après celui d'avant."""
 
     loaded: ModuleType
     run: Callable
@@ -52,9 +52,14 @@ class History:
         self.first()
         return self.once("readers", set)
 
+    def again(self) -> "RunRecord":
+        """D'autres clients, sous le même nom."""
+        self.first()
+        return self._made("again", _some_customers(11))
+
     def failures(self) -> dict[str, "RunRecord"]:
         """Au même endroit, des clients avec lesquels une étape échoue, puis l'autre."""
-        self.first()
+        self.again()
         return {step: self._made(step, _forty_customers(gone)) for step, gone in LEAVING.items()}
 
     def missing(self) -> "RunRecord":
@@ -131,10 +136,12 @@ def test_each_step_is_a_task(kata, run, tmp_path):
 @pytest.mark.todo(1)
 def test_each_step_lets_its_errors_through(kata, run, tmp_path):
     """Une étape échoue dès qu'une erreur l'arrête, quelle que soit cette erreur."""
-    customers = _some_customers(8)
+    customers, misfilled = _some_customers(8), tmp_path / "misfilled.csv"
+    customers.assign(age="").to_csv(misfilled, index=False)
     broken = [
         ("load_customers", {"path": tmp_path}, "un dossier à lire"),
         ("load_customers", {"path": None}, "rien à lire"),
+        ("load_customers", {"path": misfilled}, "un fichier mal rempli"),
         ("train_model", {"customers": None}, "aucun tableau de clients"),
         ("evaluate_model", {"model": None, "customers": customers}, "aucun modèle"),
         ("evaluate_model", {"model": _trained(customers), "customers": None}, "aucun tableau de clients"),
@@ -217,10 +224,11 @@ def test_second_run_starts_from_scratch(history):
         expected=f"au second run, sur un autre fichier : {_shown(expected)}",
         got=f"{_shown(record.value)}{', les mesures du premier run' if is_old else ''}{_ending(record)}",
     )
-    again = next(iter(history.failures().values()))
-    assert again.value != pytest.approx(expected), explain(
-        expected="au troisième run, sur ce même fichier, dont le contenu a changé : plus les mesures d'avant",
-        got=f"{_shown(again.value)}, les mesures du second run",
+    again, before, expected = history.again(), expected, _metrics(_some_customers(11))
+    is_old = again.value == pytest.approx(before)
+    assert again.value == pytest.approx(expected), explain(
+        expected=f"au troisième run, le contenu du même fichier a changé : {_shown(expected)}",
+        got=f"{_shown(again.value)}{', les mesures du second run' if is_old else ''}{_ending(again)}",
     )
 
 

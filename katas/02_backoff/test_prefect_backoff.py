@@ -41,7 +41,7 @@ def nights(load_kata, run, clock, source, once, monkeypatch) -> Callable[[], lis
         if client == 1:
             source.play([OK])
             seen.once_up, seen.requests_once_up = run(kata.nightly_load, source.url), source.requests
-        source.play([HTML, 404, DROP, 503])
+        source.play([HTML, 404, DROP, 429, 503])
         seen.flow = run(kata.nightly_load, source.url)
         seen.requests, seen.waits, seen.own_waits = source.requests, clock.retry_waits, clock.student_waits
         if client == 1:
@@ -137,7 +137,7 @@ def test_only_the_task_starts_again(nights):
 
     seen = (night.requests, len(night.waits), night.flow.state.name)
     assert seen == (6, 5, "Failed"), explain(
-        expected="après une page HTML, un code 404, une connexion coupée et trois codes 503 : 6 requêtes, 5 attentes "
+        expected="après une page HTML, les codes 404, 429 et 503, une connexion coupée : 6 requêtes, 5 attentes "
         "de Prefect entre elles, puis un flow « Failed »",
         got=f"{night.requests} requête(s), {len(night.waits)} attente(s) de Prefect, puis un flow {night.flow}",
     )

@@ -1,5 +1,5 @@
 # tué par : test_permanent_error_is_fatal_at_once
-# message : 1 requête(s), puis Failed
+# message : 1 requête(s) en 1 essai(s), puis Failed
 """La condition est appelée au lieu d'être donnée : elle dit toujours non."""
 
 import pandas as pd
