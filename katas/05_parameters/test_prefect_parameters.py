@@ -345,7 +345,7 @@ def test_run_name_says_its_settings(trainings):
 
 
 @pytest.mark.todo(4)
-def test_chosen_values_reach_the_model(run, trainings, customers, others):
+def test_chosen_values_reach_the_model(kata, run, trainings, customers, others):
     """Le modèle rangé a été entraîné sur les clients du run, avec les réglages du run."""
     made = trainings.chosen()
     learned = _settings(made.learned)
@@ -365,7 +365,7 @@ def test_chosen_values_reach_the_model(run, trainings, customers, others):
         got=f"{'le modèle d’avant, ' if learned == before else ''}{_listed(learned)} ; {made.record}",
     )
     for known in (others, customers):
-        run(made.kata.fit_model, _with_features(known), made.kata.Hyperparameters(), made.model)
+        run(kata.fit_model, _with_features(known), kata.Hyperparameters(), made.model)
         count = (_settings(_learned(made.model)) or {}).get("clients")
         assert count == len(known), explain(
             expected=f"les mêmes réglages, au même endroit, d'autres clients : un modèle de ces {len(known)} clients",
