@@ -14,8 +14,6 @@ PATIENT := -o timeout=900 -o faulthandler_timeout=930
 PARALLEL := -p xdist -n 3
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-# Un environnement qui l'interdit ferait recompiler l'atelier à chaque pytest que lancent ses tests.
-export PYTHONDONTWRITEBYTECODE :=
 # Ce que l'on ajoute à une commande n'est pas pour les `make` que lancent ses tests.
 MAKEOVERRIDES :=
 unexport ARGS
@@ -41,6 +39,9 @@ undeploy: $(READY) ## retirer du serveur Prefect les deployments des katas
 doctor: ## chercher ce qui ne va pas, et dire comment le réparer
 	@test -x $(BIN)/python || { echo "Rien n'est installé. Pour réparer : make up"; exit 1; }
 	@$(BIN)/python -m atelier doctor
+
+# Un environnement qui l'interdit ferait recompiler l'atelier à chaque pytest que lancent ces tests.
+test test-slow: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(READY) ## vérifier l'atelier lui-même (pour les mainteneurs)
 	$(BIN)/python -m pytest tests $(PARALLEL) $(PATIENT) $(ARGS)

@@ -48,7 +48,7 @@ class History:
         return self._made("first", _lookalikes())
 
     def readers(self) -> set[str]:
-        """Qui a ouvert ce fichier pendant ce run."""
+        """Qui a ouvert ce fichier, pendant ce run et ceux d'après."""
         self.first()
         return self.once("readers", set)
 
@@ -91,7 +91,7 @@ class _Watch:
             from prefect.context import TaskRunContext
 
             context = TaskRunContext.get()
-            self.readers.add(context.task.name if context else "churn_pipeline")
+            self.readers.add(context.task.fn.__name__ if context else "churn_pipeline")
 
 
 _watch = _Watch()

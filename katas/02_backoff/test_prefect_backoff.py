@@ -120,7 +120,7 @@ def test_prefect_does_the_waiting(nights):
     seen = (night.task.state.name, len(night.task_waits), night.own_waits)
     assert seen == ("Completed", 2, []), explain(
         expected="la source se relève après deux pannes : une task « Completed », 2 attentes de Prefect ; "
-        "aucune de votre code, ni dans la task ni dans le flow",
+        "aucune de votre code, ni dans la task ni dans le flow, pas même une boucle qui relit l'heure",
         got=f"une task {night.task} ; attentes de Prefect : {_readable(night.task_waits)} s, "
         f"de votre code : {_readable(night.own_waits)} s",
     )
