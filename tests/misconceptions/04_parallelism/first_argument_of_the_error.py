@@ -1,5 +1,5 @@
 # tué par : test_failure_is_reported_and_stops_nobody
-# message : IndexError : tuple index out of range
+# message : IndexError : il n'y a pas d'élément à cette place
 """De l'erreur, on ne garde que le premier argument."""
 
 from dataclasses import dataclass
