@@ -12,9 +12,9 @@ from atelier.exercise.todos import is_todo_left, locate_todo, nearest_todo
 from atelier.machine.errors import LONGEST_TEXT, EnvironmentProblem, text_of
 from atelier.machine.paths import shown
 from atelier.machine.resources import explain_shortage
-from atelier.sandbox.runtime_errors import in_french
 from atelier.sandbox.loader import explain_missing_package, line_in
 from atelier.sandbox.mistakes import LOADING, Interruption, StudentMistake
+from atelier.sandbox.runtime_errors import in_french
 
 WIDTH = 110
 MAX_LINES = 11  # avec le titre que pytest met au-dessus : douze

@@ -131,6 +131,11 @@ class Experiment:
         mlflow.set_tracking_uri(self.uri)
         return _runs_since(self.since, [self.id])
 
+    def everywhere(self) -> list[TrackedRun]:
+        """Les runs du test, dans quelque expérience que ce soit."""
+        mlflow.set_tracking_uri(self.uri)
+        return _runs_since(self.since, [experiment.experiment_id for experiment in mlflow.search_experiments()])
+
     def elsewhere(self) -> list[str]:
         """Les autres expériences qui ont reçu un run pendant le test : l'étudiant s'est peut-être trompé de porte."""
         mlflow.set_tracking_uri(self.uri)

@@ -15,7 +15,7 @@ from typing import Any
 import mlflow
 
 from atelier.exercise.kata import KataSource
-from atelier.feedback.verdict import Outcome, Verdict, judge
+from atelier.feedback.verdict import Outcome, Verdict, explain, judge
 from atelier.mlflow.probe import Experiment, clean_mlflow, new_experiment, refuse_open_runs
 from atelier.mlflow.store import connected, new_store
 from atelier.sandbox.loader import line_in
@@ -31,6 +31,12 @@ class Rule:
     todo: int
     text: str
     test: Test
+
+
+def require(condition: object, *, expected: object, got: object) -> None:
+    """Lève l'erreur qui explique une règle non tenue ; un `assert` se tairait avec `python -O`."""
+    if not condition:
+        raise AssertionError(explain(expected=expected, got=got))
 
 
 class Exercises:

@@ -19,6 +19,7 @@ from atelier.machine.errors import EnvironmentProblem, text_of
 from atelier.machine.until import until
 from atelier.prefect.clock import real_sleep
 from atelier.sandbox.mistakes import StudentMistake
+from atelier.sandbox.runtime_errors import in_french
 
 RECORDING_SECONDS = 10.0  # moins que le délai d'un test : la panne du serveur n'est pas celle de l'étudiant
 POLL_SECONDS = 0.03  # plus souvent, les lectures ralentiraient le serveur qui enregistre
@@ -81,7 +82,7 @@ class RunRecord:
     def __str__(self) -> str:
         if self.error is None:
             return str(self.state.name)
-        return f"{self.state.name}, {type(self.error).__name__} : {text_of(self.error).strip()[:200]}"
+        return f"{self.state.name}, {type(self.error).__name__} : {in_french(text_of(self.error)).strip()[:200]}"
 
 
 class Probe:

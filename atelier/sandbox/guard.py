@@ -10,17 +10,31 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic
+from math import inf
+from time import monotonic, process_time
 from types import FrameType
 
 import pytest
 
-from atelier.sandbox.interruption import alarm, has_alarm, keyboard, number_lines, outlives, raise_in, watchdog
+from atelier.sandbox.interruption import (
+    alarm,
+    has_alarm,
+    is_loading_package,
+    keyboard,
+    number_lines,
+    outlives,
+    raise_in,
+    watchdog,
+)
 from atelier.sandbox.mistakes import EndlessCode, Interruption, StudentMistake
 
 # Un code qui avale dix interruptions de suite ne rendra jamais la main : il faut quitter.
 RINGS_BEFORE_EXIT = 10
 THREAD_GRACE_SECONDS = 0.3
+# Un premier import, sur un disque lent, dure plus qu'un test ; aucun ne dure autant.
+LONGEST_LOADING_SECONDS = 60
+# La part du temps où un code qui calcule tient le processeur, même s'il le partage avec d'autres.
+BUSY_SHARE = 0.1
 # Ce par quoi pytest s'arrête, ou saute un test.
 STOPS_PYTEST = (
     KeyboardInterrupt,
@@ -104,15 +118,23 @@ class Guard:
 
     @contextmanager
     def _deadline(self) -> Iterator[None]:
-        """Interrompt le code d'étudiant qui dure trop, dans tous ses threads."""
-        rings = 0
+        """Interrompt le code d'étudiant qui dure trop, dans tous ses threads.
+
+        Le temps de charger un paquet n'est pas le sien : le délai repart quand c'est fait.
+        """
+        rings, loaded, patience = 0, -inf, monotonic() + LONGEST_LOADING_SECONDS
+        worked = process_time()
 
         def ring() -> bool:
-            nonlocal rings
+            nonlocal rings, loaded
             if self._is_debugging():
                 return False
+            if monotonic() < patience and is_loading_package():
+                loaded = monotonic()
+            if monotonic() < loaded + self._allowed:
+                return False
             rings += 1
-            self._blame_running_code()
+            self._blame_running_code(is_busy=process_time() - worked > BUSY_SHARE * self._allowed)
             if rings > RINGS_BEFORE_EXIT:
                 self._give_up()
             self._interrupt_threads()
@@ -171,11 +193,11 @@ class Guard:
 
         return refuse
 
-    def _blame_running_code(self) -> None:
+    def _blame_running_code(self, *, is_busy: bool) -> None:
         running = sys._current_frames().items()
         places = [self._place(frame) for ident, frame in running if ident not in self._abandoned]
         place = next((place for place in places if place), None)
-        got = f"pas de réponse après {self._allowed:g} s" + (" : une boucle sans fin ?" if place else "")
+        got = f"pas de réponse après {self._allowed:g} s" + (" : une boucle sans fin ?" if place and is_busy else "")
         self._mistake = self._mistake or EndlessCode("du code qui se termine", got, *(place or ()))
 
     def _blame_leftover_threads(self, threads: set[threading.Thread], started: dict[threading.Thread, Place]) -> None:

@@ -10,12 +10,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic, sleep
 from types import FrameType, TracebackType
 
 from atelier.sandbox.mistakes import Interruption
 
 RING_EVERY_SECONDS = 1.0
+# Ce que l'atelier a installé : Python, les paquets, l'atelier lui-même.
+INSTALLED = tuple({sys.prefix, sys.base_prefix, str(Path(__file__).parents[1])})
+IMPORTER = "<frozen importlib"
 
 
 def number_lines(error: BaseException | None) -> None:
@@ -144,6 +148,19 @@ def outlives(thread: threading.Thread, until: float) -> bool:
             return True
         sleep(0.01)
     return False
+
+
+def is_loading_package() -> bool:
+    """Dit si un thread charge un paquet installé : l'interrompre laisserait ce paquet à moitié chargé, pour tous."""
+    return any(_is_loading_package(frame) for frame in sys._current_frames().values())
+
+
+def _is_loading_package(frame: FrameType | None) -> bool:
+    module = ""
+    while frame and not frame.f_code.co_filename.startswith(IMPORTER):
+        module, frame = frame.f_code.co_filename, frame.f_back
+    # Sans module au-dessus de l'import, Python cherche encore son fichier.
+    return frame is not None and (not module or module.startswith(INSTALLED))
 
 
 def raise_in(thread: threading.Thread, error: type[BaseException] | None = Interruption) -> None:

@@ -26,8 +26,8 @@ from atelier.props.rendezvous import PATIENCE_SECONDS, Rendezvous, watching_wait
 
 # Sur `holdout`, le meilleur (0.01) n'est ni le premier, ni le dernier, ni le meilleur sur `train` (100). -1 échoue.
 CANDIDATES = [1.0, 0.01, 100.0, -1.0]
-# La seconde fois, d'autres candidats, et le même échec ; le meilleur est 0.003.
-OTHERS = [30.0, 0.003, 0.0, -1.0]
+# La seconde fois, d'autres candidats, et le même échec ; le meilleur, 0.0027182818, a beaucoup de décimales.
+OTHERS = [30.0, 0.0027182818, 0.0, -1.0]
 REFUSED = [-1.0, 0.0]
 SLOW, FAST, BROKEN = 0.1, 10.0, -1.0
 # Une AUC nulle en est une ; l'autre ne s'écrit pas en deux décimales.

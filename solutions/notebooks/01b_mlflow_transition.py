@@ -269,7 +269,7 @@ qui n'y correspond pas, au lieu de prédire au hasard :
 try:
     mlflow.pyfunc.load_model(saved.model_uri).predict(X_test.drop(columns="age"))
 except mlflow.MlflowException as error:
-    print(f"refusé : {error.message[:120]}…")
+    print("refusé :", error.message.rpartition("Error: ")[2])
 
 # %% [markdown]
 """

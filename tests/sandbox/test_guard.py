@@ -77,6 +77,13 @@ def test_endless_code_is_interrupted(clockwork: str, code: str) -> None:
     assert ("student.py", f"pas de réponse après {SECONDS} s : une boucle sans fin ?") == (mistake.path, mistake.got)
 
 
+def test_endless_wait_is_no_loop(clockwork: str) -> None:
+    """Un code qui attend est interrompu de même, sans que l'on parle de boucle."""
+    mistake = _watch("import time\n\nwhile True: time.sleep(0.05)")
+
+    assert (mistake.line, mistake.got) == (3, f"pas de réponse après {SECONDS} s")
+
+
 def test_one_test_may_last_longer(clockwork: str) -> None:
     """Un test qui attend un worker a son propre délai ; le suivant retrouve celui de tous."""
     watched = Guard({"student.py"}.__contains__, lambda mistake: None, SECONDS)
@@ -118,6 +125,27 @@ def test_code_in_time_is_left_alone(clockwork: str) -> None:
     deadline = time.monotonic() + 2 * SECONDS
     while time.monotonic() < deadline:
         pass
+
+
+def test_package_is_loaded_to_its_end(clockwork: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Un import qui dure n'est pas interrompu : le paquet resterait à moitié chargé. Le code qui suit l'est."""
+    monkeypatch.setattr(interruption, "INSTALLED", (str(tmp_path),))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "slow_package.py").write_text(f"import time\ntime.sleep({3 * SECONDS})\nREADY = True\n")
+
+    mistake = _watch("import slow_package\nwhile True: pass")
+
+    assert (sys.modules.pop("slow_package").READY, mistake.line) == (True, 2)
+
+
+def test_endless_module_beside_the_file_is_interrupted(
+    clockwork: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Un module que l'étudiant a écrit lui-même est son code."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "helper.py").write_text("while True:\n    pass\n")
+
+    assert _watch("import helper").line == 1
 
 
 def test_nested_watch_keeps_the_outer_deadline(clockwork: str) -> None:

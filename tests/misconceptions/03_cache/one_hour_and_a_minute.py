@@ -1,5 +1,5 @@
 # tué par : test_result_expires_after_one_hour
-# message : « Completed » une seconde après
+# message : « Completed » juste après
 """Une heure, plus une minute."""
 
 from datetime import timedelta

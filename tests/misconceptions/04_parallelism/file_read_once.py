@@ -1,5 +1,5 @@
 # tué par : test_second_selection_owes_nothing_to_the_first
-# message : le meilleur : 0.003
+# message : le meilleur : 0.0027182818
 """`lru_cache` sur la lecture : les clients du premier run."""
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # tué par : test_second_selection_owes_nothing_to_the_first
-# message : le meilleur : 0.003
+# message : le meilleur : 0.0027182818
 """Les futures du run d'avant sont encore dans le dictionnaire."""
 
 from dataclasses import dataclass
