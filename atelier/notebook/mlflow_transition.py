@@ -153,7 +153,8 @@ def model_has_its_own_run(log_pipeline: Exercise, experiment: Experiment) -> Non
         require(
             kept == [("FINISHED", "model")] * count,
             expected=f"un run FINISHED par modèle, soit {count}, qui l'a rangé sous le nom « model »",
-            got=" ; ".join(f"un run {status}, {_named(names)}" for status, *names in kept) or "aucun run",
+            got=" ; ".join(f"un run {status}, modèles : {', '.join(names) or 'aucun'}" for status, *names in kept)
+            or "aucun run",
         )
 
 
@@ -295,10 +296,6 @@ def _gap(model: Any, features: pd.DataFrame, wanted: np.ndarray) -> float:
 
 def _models(run: TrackedRun) -> list[str]:
     return [mlflow.get_logged_model(id).name for id in run.models]
-
-
-def _named(models: list[str]) -> str:
-    return f"modèles : {', '.join(f'« {name} »' for name in models)}" if models else "sans modèle"
 
 
 def _loaded(uri: object, flavor: Any) -> Any:
