@@ -1,5 +1,6 @@
 """Les exercices du notebook `01b_mlflow_transition` : `check(1, log_training)` dit, règle par règle, où l'on en est."""
 
+import time
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.entities import Metric
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -321,11 +323,10 @@ def _refusal(model: Any, features: pd.DataFrame) -> str:
 def _fake_run(
     experiment: Experiment, name: str, train_auc: float, test_auc: float | None, status: str = "FINISHED"
 ) -> str:
-    client = mlflow.MlflowClient()
+    client, now = mlflow.MlflowClient(), int(time.time() * 1000)
+    scores = zip(SCORES, (train_auc, test_auc), strict=True)
     run_id = client.create_run(experiment.id, run_name=name).info.run_id
-    client.log_metric(run_id, "train_auc", train_auc)
-    if test_auc is not None:
-        client.log_metric(run_id, "test_auc", test_auc)
+    client.log_batch(run_id, [Metric(key, value, now, 0) for key, value in scores if value is not None])
     if status != "RUNNING":
         client.set_terminated(run_id, status)
     return run_id
@@ -346,5 +347,4 @@ def _require_chosen(chosen: object, wanted: str, runs: dict[str, str]) -> None:
 def _told(run_id: str) -> str:
     run = mlflow.get_run(run_id)
     scores = [f"{name[:-4]} {value:.4g}" for name, value in sorted(run.data.metrics.items(), reverse=True)]
-    status = [] if run.info.status == "FINISHED" else [run.info.status]
-    return f"({', '.join(scores + status)})"
+    return f"({', '.join([*scores, *{run.info.status} - {'FINISHED'}])})"

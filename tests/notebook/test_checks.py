@@ -46,6 +46,7 @@ def test_wrong_answer_is_refused(todo: int, exercise: Callable, extract: str, ca
     assert extract in " ".join(told.split())
 
 
+@pytest.mark.slow  # comme les réponses justes des katas
 @pytest.mark.parametrize(("todo", "exercise"), RIGHT, ids=[right[1].__name__ for right in RIGHT])
 def test_right_answer_is_green(todo: int, exercise: Callable, capsys: pytest.CaptureFixture) -> None:
     """Une réponse juste d'un autre style est verte, règle par règle, la seconde fois aussi."""
