@@ -1,5 +1,5 @@
 # tué par : test_each_candidate_has_its_own_run
-# message : has no attribute 'submit'
+# message : un « function » n'a pas de « submit »
 """Une fonction ordinaire, que `submit` ne connaît pas."""
 
 import mlflow
