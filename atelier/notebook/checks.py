@@ -57,12 +57,10 @@ class Exercises:
 
     def check(self, todo: int, exercise: Exercise) -> None:
         """Joue les règles de ce TODO sur cette fonction, et affiche un verdict pour chacune."""
-        rules = [rule for rule in self.rules if rule.todo == todo]
-        if not rules:
+        if todo not in {rule.todo for rule in self.rules}:
             print(f"Il n'y a pas de TODO {todo} dans ce notebook.")
         told = set()
-        for rule in rules:
-            verdict = self._verdict(rule, exercise)
+        for rule, verdict in self.verdicts(todo, exercise):
             if verdict is None:
                 print(f"vert · TODO {todo} · {rule.text}")
                 continue
@@ -72,6 +70,12 @@ class Exercises:
             told.add(same)
             if verdict.outcome is not Outcome.WRONG:
                 return  # les règles suivantes diraient la même chose
+
+    def verdicts(self, todo: int, exercise: Exercise) -> Iterator[tuple[Rule, Verdict | None]]:
+        """Joue une règle après l'autre : chacune, et son verdict si elle n'est pas tenue."""
+        for rule in self.rules:
+            if rule.todo == todo:
+                yield rule, self._verdict(rule, exercise)
 
     def _verdict(self, rule: Rule, exercise: Exercise) -> Verdict | None:
         try:

@@ -90,8 +90,8 @@ def pipeline_takes_raw_features(fit_pipeline: Exercise, experiment: Experiment) 
     features, seen = churn.engineer_features(train), churn.engineer_features(test)
     # Des euros ou des centimes, des jours ou des heures : ce qui met à l'échelle n'y voit aucune différence.
     units = np.resize([0.01, 24, 1, 1000], features.shape[1])
-    again = clone(pipeline).fit(features * units, train[churn.TARGET])
-    gap = _gap(again, seen * units, pipeline.predict_proba(seen)[:, 1])
+    once, again = (clone(pipeline).fit(table, train[churn.TARGET]) for table in (features, features * units))
+    gap = _gap(again, seen * units, once.predict_proba(seen)[:, 1])
     require(
         gap < SAME_PROBABILITY,
         expected="les mêmes probabilités quand les colonnes changent d'unité, comme des centimes pour des euros",

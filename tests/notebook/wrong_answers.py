@@ -303,7 +303,7 @@ WRONG = [
     (3, no_run, "aucun run"),
     (3, other_name, "modèles : churn"),
     (3, trained_again, "un autre modèle"),
-    (3, remembered_address, "l'adresse d'un modèle scikit-learn"),
+    (3, remembered_address, "un modèle de 600 clients"),
     (3, some_columns, "une signature aux colonnes : recency_days"),
     (4, best_on_train, "le run « first »"),
     (4, worst, "le run « first »"),
