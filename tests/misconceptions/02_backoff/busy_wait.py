@@ -23,7 +23,7 @@ def backoff_delays(retries: int, base: float = 10, cap: float = 60) -> list[floa
 )
 def load_customers(url: str) -> pd.DataFrame:
     """Télécharge les clients."""
-    until = time.monotonic() + 0.3
+    until = time.monotonic() + 0.05
     for _ in range(5_000_000):
         if time.monotonic() >= until:
             break
