@@ -42,6 +42,9 @@ doctor: ## chercher ce qui ne va pas, et dire comment le réparer
 
 # Un environnement qui l'interdit ferait recompiler l'atelier à chaque pytest que lancent ces tests.
 test test-slow: export PYTHONDONTWRITEBYTECODE :=
+# Trois processus se partagent deux cœurs : des threads de calcul en plus s'y gêneraient.
+test test-slow: export OPENBLAS_NUM_THREADS := 1
+test test-slow: export OMP_NUM_THREADS := 1
 
 test: $(READY) ## vérifier l'atelier lui-même (pour les mainteneurs)
 	$(BIN)/python -m pytest tests $(PARALLEL) $(PATIENT) $(ARGS)

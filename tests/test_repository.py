@@ -126,13 +126,16 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("path", PYTHON, ids=_named)
-def test_identifiers_are_ascii(path: Path) -> None:
+def test_identifiers_are_ascii() -> None:
     """Ce qui s'exécute est en ASCII : les accents sont pour les textes, pas pour les noms."""
-    with path.open("rb") as stream:
-        names = {token.string for token in tokenize.tokenize(stream.readline) if token.type == tokenize.NAME}
+    found = {(_named(path), name) for path in PYTHON for name in _names(path) if not name.isascii()}
 
-    assert [] == sorted(name for name in names if not name.isascii())
+    assert [] == sorted(found)
+
+
+def _names(path: Path) -> set[str]:
+    with path.open("rb") as stream:
+        return {token.string for token in tokenize.tokenize(stream.readline) if token.type == tokenize.NAME}
 
 
 def test_file_names_are_ascii_and_unambiguous() -> None:
