@@ -20,11 +20,13 @@ import pytest
 
 from atelier.machine import processes
 from atelier.machine.errors import EnvironmentProblem
+from atelier.machine.until import until
 from atelier.prefect import server as prefect_server
 from atelier.prefect import settings
 from atelier.prefect.server import ensure_server, running_server, stop_server
 from tests.helpers.katas import ROOT
 
+GONE_SECONDS = 10
 FAKE = """\
 import http.server, os, sys, threading, time
 
@@ -91,7 +93,8 @@ def _edit_record(home: Path, **changes: object) -> None:
 
 
 def _is_gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    """Dit si ce processus est fini ; tué, il met un instant à finir sur une machine chargée."""
+    return any(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for _ in until(GONE_SECONDS))
 
 
 def test_private_server_is_kept_and_found_again(home: Path) -> None:
