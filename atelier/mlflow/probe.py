@@ -138,9 +138,9 @@ class Experiment:
 
     def elsewhere(self) -> list[str]:
         """Les autres expériences qui ont reçu un run pendant le test : l'étudiant s'est peut-être trompé de porte."""
-        mlflow.set_tracking_uri(self.uri)
+        runs = self.everywhere()
         names = {experiment.experiment_id: experiment.name for experiment in mlflow.search_experiments()}
-        ids = [found.run.info.experiment_id for found in _runs_since(self.since, list(names))]
+        ids = [found.run.info.experiment_id for found in runs]
         return [names[id] for id in dict.fromkeys(ids) if id != self.id]
 
     @contextmanager

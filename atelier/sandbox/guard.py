@@ -126,11 +126,11 @@ class Guard:
         worked = process_time()
 
         def ring() -> bool:
-            nonlocal rings, loaded
+            nonlocal rings, loaded, worked
             if self._is_debugging():
                 return False
             if monotonic() < patience and is_loading_package():
-                loaded = monotonic()
+                loaded, worked = monotonic(), process_time()
             if monotonic() < loaded + self._allowed:
                 return False
             rings += 1

@@ -33,9 +33,9 @@ EXPLANATIONS = {
     r"'(\w+)' object does not support item assignment": "un élément d'un « {0} » ne se remplace pas",
     r"'(\w+)' object is not iterable": "un « {0} » ne se parcourt pas",
     r"cannot unpack non-iterable (\w+) object": "un « {0} » ne se sépare pas en plusieurs valeurs",
-    r"too many values to unpack \(expected (\d+).*\)": "il y a plus de valeurs que les {0} attendues",
+    r"too many values to unpack \(expected (\d+).*\)": "valeurs attendues : {0} ; il y en a plus",
     r"not enough values to unpack \(expected (?:at least )?(\d+), got (\d+)\)": (
-        "il faut {0} valeurs, et il n'y en a que {1}"
+        "valeurs attendues : {0} ; reçues : {1}"
     ),
     r"object of type '(\w+)' has no len\(\)": "un « {0} » n'a pas de longueur",
     r"unhashable type: '(\w+)'": "un « {0} » ne peut être ni une clé de dictionnaire, ni dans un ensemble",
@@ -47,7 +47,9 @@ EXPLANATIONS = {
     r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'": (
         "la comparaison `{0}` n'existe pas entre un « {1} » et un « {2} »"
     ),
-    r"(?:\w+ )*(?:division|modulo)(?: by zero)?": "on divise par zéro",
+    r"(?:(?:complex|float|float floor|integer) )?(?:division|modulo|division or modulo) by zero|float modulo": (
+        "on divise par zéro"
+    ),
     r"(max|min)\(\) (?:arg is an empty sequence|iterable argument is empty)": (
         "`{0}` n'a rien à comparer : la suite est vide"
     ),

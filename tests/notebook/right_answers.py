@@ -8,29 +8,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from atelier import churn
-
-TRAIN, TEST = churn.split_customers(churn.load_customers())
-
-
-def _auc(model: Any, customers: Any) -> float:
-    return churn.evaluate_model(model, customers)["auc"]
-
-
-def _log(C: float, param: float, train_auc: float, test_auc: float) -> str:
-    with mlflow.start_run() as run:
-        mlflow.log_param("C", param)
-        mlflow.log_metrics({"train_auc": train_auc, "test_auc": test_auc})
-    return run.info.run_id
-
-
-def _fit(model: Any, train: Any) -> Any:
-    return model.fit(churn.engineer_features(train), train[churn.TARGET])
+from tests.notebook.gestures import TEST, TRAIN, auc, fit, log
 
 
 def other_scaler_and_solver(C: float) -> str:
     mlflow.set_experiment("another-experiment")
-    model = _fit(make_pipeline(RobustScaler(), LogisticRegression(C=C, solver="newton-cg")), TRAIN)
-    return _log(C, C, _auc(model, TRAIN), _auc(model, TEST))
+    model = fit(make_pipeline(RobustScaler(), LogisticRegression(C=C, solver="newton-cg")), TRAIN)
+    return log(C, C, auc(model, TRAIN), auc(model, TEST))
 
 
 def by_the_client(C: float) -> str:
@@ -41,7 +25,7 @@ def by_the_client(C: float) -> str:
     client.log_param(run_id, "C", C)
     model = churn.train_model(TRAIN, C=C)
     for name, part in (("train_auc", TRAIN), ("test_auc", TEST)):
-        client.log_metric(run_id, name, _auc(model, part))
+        client.log_metric(run_id, name, auc(model, part))
     client.set_terminated(run_id)
     return run_id
 
@@ -56,16 +40,16 @@ def more_than_asked(C: float) -> str:
 
 
 def named_steps(train: Any, C: float) -> Any:
-    return _fit(Pipeline([("scaler", StandardScaler()), ("classifier", LogisticRegression(C=C))]), train)
+    return fit(Pipeline([("scaler", StandardScaler()), ("classifier", LogisticRegression(C=C))]), train)
 
 
 def newton(train: Any, C: float) -> Any:
-    return _fit(make_pipeline(RobustScaler(), LogisticRegression(C=C, solver="newton-cg")), train)
+    return fit(make_pipeline(RobustScaler(), LogisticRegression(C=C, solver="newton-cg")), train)
 
 
 def between_zero_and_one(train: Any, C: float) -> Any:
     pipeline = make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=2000))
-    return _fit(pipeline.set_params(logisticregression__C=C), train)
+    return fit(pipeline.set_params(logisticregression__C=C), train)
 
 
 def by_its_signature(model: Any, train: Any) -> str:

@@ -8,19 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from atelier import churn
-
-TRAIN, TEST = churn.split_customers(churn.load_customers())
-
-
-def _auc(model: Any, customers: Any) -> float:
-    return churn.evaluate_model(model, customers)["auc"]
-
-
-def _log(C: float, param: float, train_auc: float, test_auc: float) -> str:
-    with mlflow.start_run() as run:
-        mlflow.log_param("C", param)
-        mlflow.log_metrics({"train_auc": train_auc, "test_auc": test_auc})
-    return run.info.run_id
+from tests.notebook.gestures import TEST, TRAIN, auc, fit, log
 
 
 def run_left_open(C: float) -> str:
@@ -44,36 +32,32 @@ def one_run_per_number(C: float) -> str:
 
 def fixed_setting(C: float) -> str:
     model = churn.train_model(TRAIN, C=C)
-    return _log(C, 1.0, _auc(model, TRAIN), _auc(model, TEST))
+    return log(C, 1.0, auc(model, TRAIN), auc(model, TEST))
 
 
 def setting_not_used(C: float) -> str:
     model = churn.train_model(TRAIN)
-    return _log(C, C, _auc(model, TRAIN), _auc(model, TEST))
+    return log(C, C, auc(model, TRAIN), auc(model, TEST))
 
 
 def swapped_scores(C: float) -> str:
     model = churn.train_model(TRAIN, C=C)
-    return _log(C, C, _auc(model, TEST), _auc(model, TRAIN))
+    return log(C, C, auc(model, TEST), auc(model, TRAIN))
 
 
 def train_score_twice(C: float) -> str:
     model = churn.train_model(TRAIN, C=C)
-    return _log(C, C, _auc(model, TRAIN), _auc(model, TRAIN))
+    return log(C, C, auc(model, TRAIN), auc(model, TRAIN))
 
 
 def accuracy_instead_of_auc(C: float) -> str:
     model = churn.train_model(TRAIN, C=C)
     accuracies = [churn.evaluate_model(model, part)["accuracy"] for part in (TRAIN, TEST)]
-    return _log(C, C, *accuracies)
-
-
-def _fit(model: Any, train: Any) -> Any:
-    return model.fit(churn.engineer_features(train), train[churn.TARGET])
+    return log(C, C, *accuracies)
 
 
 def no_scaler(train: Any, C: float) -> Any:
-    return _fit(make_pipeline(LogisticRegression(C=C)), train)
+    return fit(make_pipeline(LogisticRegression(C=C)), train)
 
 
 def never_fitted(train: Any, C: float) -> Any:
@@ -81,11 +65,11 @@ def never_fitted(train: Any, C: float) -> Any:
 
 
 def setting_forgotten(train: Any, C: float) -> Any:
-    return _fit(make_pipeline(StandardScaler(), LogisticRegression()), train)
+    return fit(make_pipeline(StandardScaler(), LogisticRegression()), train)
 
 
 def all_customers(train: Any, C: float) -> Any:
-    return _fit(make_pipeline(StandardScaler(), LogisticRegression(C=C)), TRAIN)
+    return fit(make_pipeline(StandardScaler(), LogisticRegression(C=C)), TRAIN)
 
 
 def scaled_outside(train: Any, C: float) -> Any:
@@ -94,7 +78,7 @@ def scaled_outside(train: Any, C: float) -> Any:
 
 
 def nothing_returned(train: Any, C: float) -> None:
-    _fit(make_pipeline(StandardScaler(), LogisticRegression(C=C)), train)
+    fit(make_pipeline(StandardScaler(), LogisticRegression(C=C)), train)
 
 
 def no_example(model: Any, train: Any) -> str:
@@ -150,40 +134,40 @@ def score_returned(experiment: str) -> float:
 
 
 def same_run_for_all(C: float) -> str:
-    return RUNS.setdefault("id", _log(C, C, 0.5, 0.5))
+    return RUNS.setdefault("id", log(C, C, 0.5, 0.5))
 
 
 def remembered_scores(C: float) -> str:
     if "scores" not in RUNS:
         model = churn.train_model(TRAIN, C=C)
-        RUNS["scores"] = _auc(model, TRAIN), _auc(model, TEST)
-    return _log(C, C, *RUNS["scores"])
+        RUNS["scores"] = auc(model, TRAIN), auc(model, TEST)
+    return log(C, C, *RUNS["scores"])
 
 
 def rounded_scores(C: float) -> str:
     model = churn.train_model(TRAIN, C=C)
-    return _log(C, C, round(_auc(model, TRAIN), 3), round(_auc(model, TEST), 3))
+    return log(C, C, round(auc(model, TRAIN), 3), round(auc(model, TEST), 3))
 
 
 def other_names(C: float) -> str:
     model = churn.train_model(TRAIN, C=C)
     with mlflow.start_run() as run:
         mlflow.log_param("C", C)
-        mlflow.log_metrics({"auc_train": _auc(model, TRAIN), "auc_test": _auc(model, TEST)})
+        mlflow.log_metrics({"auc_train": auc(model, TRAIN), "auc_test": auc(model, TEST)})
     return run.info.run_id
 
 
 def rounded_setting(C: float) -> str:
     model = churn.train_model(TRAIN, C=C)
-    return _log(C, round(C), _auc(model, TRAIN), _auc(model, TEST))
+    return log(C, round(C), auc(model, TRAIN), auc(model, TEST))
 
 
 def integer_setting(train: Any, C: float) -> Any:
-    return _fit(make_pipeline(StandardScaler(), LogisticRegression(C=max(C, 0.01))), train)
+    return fit(make_pipeline(StandardScaler(), LogisticRegression(C=max(C, 0.01))), train)
 
 
 def inverse_setting(train: Any, C: float) -> Any:
-    return _fit(make_pipeline(StandardScaler(), LogisticRegression(C=1 / C)), train)
+    return fit(make_pipeline(StandardScaler(), LogisticRegression(C=1 / C)), train)
 
 
 def scaled_twice(train: Any, C: float) -> Any:
@@ -193,12 +177,12 @@ def scaled_twice(train: Any, C: float) -> Any:
 
 def remembered_pipeline(train: Any, C: float) -> Any:
     if C not in PIPELINES:
-        PIPELINES[C] = _fit(make_pipeline(StandardScaler(), LogisticRegression(C=C)), train)
+        PIPELINES[C] = fit(make_pipeline(StandardScaler(), LogisticRegression(C=C)), train)
     return PIPELINES[C]
 
 
 def first_customers(train: Any, C: float) -> Any:
-    return _fit(make_pipeline(StandardScaler(), LogisticRegression(C=C)), train.head(300))
+    return fit(make_pipeline(StandardScaler(), LogisticRegression(C=C)), train.head(300))
 
 
 def raw_customers(train: Any, C: float) -> Any:

@@ -43,6 +43,10 @@ def replaced(values: object) -> None:
     values[0] = 1
 
 
+def refused() -> None:
+    raise ValueError("une autre sorte de division")
+
+
 async def awaited(value: object) -> None:
     await value
 
@@ -69,8 +73,8 @@ ERRORS = {
     "replaced((1, 2))": "un élément d'un « tuple » ne se remplace pas",
     "list(1)": "un « int » ne se parcourt pas",
     "unpacked(1)": "un « int » ne se sépare pas",
-    "unpacked([1, 2, 3])": "il y a plus de valeurs que les 2 attendues",
-    "unpacked([1])": "il faut 2 valeurs, et il n'y en a que 1",
+    "unpacked([1, 2, 3])": "valeurs attendues : 2 ; il y en a plus",
+    "unpacked([1])": "valeurs attendues : 2 ; reçues : 1",
     "len(1)": "un « int » n'a pas de longueur",
     "{[]: 1}": "un « list » ne peut être ni une clé",
     "[1][1]": "il n'y a pas d'élément à cette place",
@@ -84,6 +88,9 @@ ERRORS = {
     "1.0 / 0": "on divise par zéro",
     "1 // 0": "on divise par zéro",
     "1 % 0": "on divise par zéro",
+    "1.0 // 0": "on divise par zéro",
+    "1.0 % 0": "on divise par zéro",
+    "refused()": "une autre sorte de division",
     "max([])": "`max` n'a rien à comparer",
     "float('abc')": "« abc » n'est pas un nombre",
     "int('1.5')": "« 1.5 » n'est pas un nombre entier",
